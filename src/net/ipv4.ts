@@ -1,0 +1,110 @@
+/** An IPv4 address in dotted decimal without leading zeros, `192.0.2.1`. */
+export type Ipv4 = string & { readonly brand: 'Ipv4' }
+
+/** An IPv4 network: its first address and the length of its prefix. Host bits are zero. */
+export interface Cidr {
+  readonly network: Ipv4
+  readonly prefixBits: number
+}
+
+/** A run of addresses, both ends included; `first` is not above `last`. */
+export interface Ipv4Range {
+  readonly first: Ipv4
+  readonly last: Ipv4
+}
+
+export const UNSPECIFIED = '0.0.0.0' as Ipv4
+export const BROADCAST = '255.255.255.255' as Ipv4
+
+/** Reads dotted decimal. Octal-looking parts (`010`) are refused, since programs read them in two ways. */
+export function parseIpv4(text: string): Ipv4 | undefined {
+  const parts = text.split('.')
+  if (parts.length !== 4) return undefined
+  for (const part of parts) {
+    if (!/^(?:0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined
+  }
+  return text as Ipv4
+}
+
+/** The address as an unsigned 32-bit number in host order, for comparing and counting. */
+export function ipv4ToNumber(address: Ipv4): number {
+  let value = 0
+  for (const part of address.split('.')) value = value * 256 + Number(part)
+  return value
+}
+
+/** The reverse of `ipv4ToNumber`; a value outside 32 bits is a bug. */
+export function ipv4FromNumber(value: number): Ipv4 {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+    throw new RangeError(`${value} is no IPv4 address, want 0 to 4294967295`)
+  }
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4
+}
+
+/** The address in four bytes, network order, starting at `offset`. */
+export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
+  const [a, b, c, d] = bytes.subarray(offset, offset + 4)
+  if (d === undefined) throw new RangeError(`an IPv4 address has ${bytes.length - offset} bytes, want 4`)
+  return `${a}.${b}.${c}.${d}` as Ipv4
+}
+
+/** The four bytes of an address, network order. */
+export function ipv4ToBytes(address: Ipv4): Uint8Array {
+  return Uint8Array.from(address.split('.'), Number)
+}
+
+/** Reads `10.0.0.0/24`. Host bits that are set (`10.0.0.5/24`) are refused: a typing slip, more often than not. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [addressText, bitsText, ...rest] = text.split('/')
+  const address = parseIpv4(addressText ?? '')
+  if (address === undefined || rest.length > 0 || !/^\d{1,2}$/.test(bitsText ?? '')) return undefined
+  const prefixBits = Number(bitsText)
+  if (prefixBits > 32) return undefined
+  const cidr = { network: address, prefixBits }
+  return networkOf(address, prefixBits) === address ? cidr : undefined
+}
+
+/** Reads `10.0.0.100-10.0.0.199`, both ends included. */
+export function parseIpv4Range(text: string): Ipv4Range | undefined {
+  const [firstText, lastText, ...rest] = text.split('-')
+  const first = parseIpv4(firstText?.trim() ?? '')
+  const last = parseIpv4(lastText?.trim() ?? '')
+  if (first === undefined || last === undefined || rest.length > 0) return undefined
+  return ipv4ToNumber(first) <= ipv4ToNumber(last) ? { first, last } : undefined
+}
+
+/** The subnet mask of a prefix length: 24 -> `255.255.255.0`. */
+export function netmaskOf(prefixBits: number): Ipv4 {
+  return ipv4FromNumber(prefixBits === 0 ? 0 : (0xffffffff << (32 - prefixBits)) >>> 0)
+}
+
+/** The first address of the network that holds `address`. */
+export function networkOf(address: Ipv4, prefixBits: number): Ipv4 {
+  return ipv4FromNumber((ipv4ToNumber(address) & ipv4ToNumber(netmaskOf(prefixBits))) >>> 0)
+}
+
+/** The directed broadcast address of a network, `10.0.0.255` for `10.0.0.0/24`. */
+export function broadcastOf(cidr: Cidr): Ipv4 {
+  const hostBits = ~ipv4ToNumber(netmaskOf(cidr.prefixBits)) >>> 0
+  return ipv4FromNumber((ipv4ToNumber(cidr.network) | hostBits) >>> 0)
+}
+
+export function cidrContains(cidr: Cidr, address: Ipv4): boolean {
+  return networkOf(address, cidr.prefixBits) === cidr.network
+}
+
+export function rangeContains(range: Ipv4Range, address: Ipv4): boolean {
+  const value = ipv4ToNumber(address)
+  return value >= ipv4ToNumber(range.first) && value <= ipv4ToNumber(range.last)
+}
+
+/** True for addresses that a host of this network may have: not the network's own, not its broadcast address. */
+export function isHostAddress(cidr: Cidr, address: Ipv4): boolean {
+  if (!cidrContains(cidr, address)) return false
+  if (cidr.prefixBits >= 31) return true // RFC 3021: both addresses of a /31 are hosts
+  return address !== cidr.network && address !== broadcastOf(cidr)
+}
+
+export function formatCidr(cidr: Cidr): string {
+  return `${cidr.network}/${cidr.prefixBits}`
+}

@@ -1,0 +1,17 @@
+import type { Founding, JoinSlot, Member, Probe, QueueEntry, ServiceFounding } from '../../model/cluster.ts'
+import type { GatedStep } from '../../model/first-boot.ts'
+
+/** What founding, joining and membership may change. Every row is written whole: its decision read it in full. */
+export type ClusterEffect =
+  | { readonly kind: 'put-founding'; readonly clusterId: string; readonly founding: Founding }
+  | { readonly kind: 'put-service-founding'; readonly row: ServiceFounding }
+  | { readonly kind: 'put-member'; readonly member: Member }
+  | { readonly kind: 'put-slot'; readonly slot: JoinSlot }
+  | { readonly kind: 'queue-for-slot'; readonly entry: Omit<QueueEntry, 'arrivedSeq'> }
+  | {
+      readonly kind: 'leave-queue'
+      readonly clusterId: string
+      readonly step: GatedStep
+      readonly machineId: string
+    }
+  | { readonly kind: 'put-probe'; readonly clusterId: string; readonly probe: Probe }
