@@ -40,6 +40,8 @@ export interface Probe {
   readonly probedAtMs?: number
   /** Base URL of the Chainfire leader as last seen, `https://10.77.0.11:2379`. */
   readonly leaderUrl?: string
+  /** Base URL of the FlareDB leader as last seen, `https://10.77.0.11:2479`. */
+  readonly flaredbLeaderUrl?: string
 }
 
 /** What an operator sets for a cluster. */

@@ -47,6 +47,7 @@ const DURABILITY: { readonly [Kind in Effect['kind']]: 'durable' | 'trace' } = {
   'leave-queue': 'durable',
   'put-service-founding': 'durable',
   'put-probe': 'trace',
+  'put-cluster-secret': 'durable',
   'put-machine': 'durable',
   'delete-machine': 'durable',
   'arm-machine': 'durable',

@@ -15,3 +15,10 @@ export type ClusterEffect =
       readonly machineId: string
     }
   | { readonly kind: 'put-probe'; readonly clusterId: string; readonly probe: Probe }
+  | {
+      /** A secret that the server made for a cluster; the store seals it with the server's key. Written once. */
+      readonly kind: 'put-cluster-secret'
+      readonly clusterId: string
+      readonly name: 'iam-admin-password'
+      readonly text: string
+    }
