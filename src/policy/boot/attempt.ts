@@ -4,13 +4,12 @@ import { toHex } from '../../net/bytes.ts'
 import type { Effect } from '../effect.ts'
 
 const SILENT_AFTER_MS = 10 * 60_000
-const IPXE_FOLLOWS_WITHIN_MS = 180_000
 
 /** What a bootable packet or a script fetch says about the attempt that it belongs to. */
 export interface BootSign {
   readonly machineId: string
-  /** True when the client says it is iPXE: it then continues the attempt whose loader it is. */
-  readonly isIpxe: boolean
+  /** A bootable DHCP packet, or a fetch of the machine's script. */
+  readonly via: 'dhcp' | 'script'
   /** Option 93, where known. */
   readonly architecture?: number
   readonly nowMs: number
@@ -21,8 +20,9 @@ export interface BootSign {
 /**
  * Finds the boot attempt that a sign of booting belongs to, or begins one.
  *
- * A new one begins when there is none, when the last one ended, went silent for 10 minutes, or is past `loader-sent`;
- * firmware that repeats itself, and an iPXE within 180 s of its loader, continue the one that runs (design §5).
+ * A bootable packet begins one when the last ended, went silent for 10 minutes, or is past `loader-sent`: firmware that
+ * repeats itself, and the iPXE that follows its loader, continue the one that runs. A script fetch continues it until
+ * the configuration is redeemed, since a loader asks again when an image did not load (design §5).
  */
 export function attemptFor(
   latest: BootAttempt | undefined,
@@ -43,12 +43,9 @@ export function attemptFor(
 }
 
 function continues(latest: BootAttempt, sign: BootSign): boolean {
-  if (latest.endedAtMs !== undefined) return false
-  const silentMs = sign.nowMs - latest.heardAtMs
-  if (silentMs > SILENT_AFTER_MS) return false
-  if (stageRank(latest.stage) <= stageRank('loader-sent')) return true
-  // A parked iPXE polls for its script and asks DHCP again with `--replace`: still the same boot.
-  return sign.isIpxe && latest.stage === 'script-sent' && silentMs <= IPXE_FOLLOWS_WITHIN_MS
+  if (latest.endedAtMs !== undefined || sign.nowMs - latest.heardAtMs > SILENT_AFTER_MS) return false
+  const limit = sign.via === 'dhcp' ? 'loader-sent' : 'initrd-sent'
+  return stageRank(latest.stage) <= stageRank(limit)
 }
 
 /** An RFC 9562 version 4 UUID made of the first 16 of the random bytes. */
