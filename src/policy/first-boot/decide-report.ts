@@ -1,0 +1,98 @@
+import { FIRST_BOOT_STEPS, type Report, type StepRecord, type StepState } from '../../model/first-boot.ts'
+import type { Decision } from '../decision.ts'
+import type { Effect } from '../effect.ts'
+import type { ReportReply, ReportSnapshot } from './report-snapshot.ts'
+import { stepFailed, stepSucceeded } from './step-outcome.ts'
+
+/**
+ * Records one report. The same (boot_id, step, sequence) again, or an older one, changes nothing; a step never moves
+ * back from succeeded; a boot that another has followed, or that is bound to an old epoch, is stale (founding.md §2).
+ */
+export function decideReport(
+  snapshot: ReportSnapshot,
+  report: Report,
+  clockMs?: number,
+): Decision<ReportReply> {
+  const { machine, attempt, cluster, nowMs } = snapshot
+  if (attempt.status !== 'current' || machine.currentBootId !== attempt.bootId) {
+    return { reply: 'stale', reason: 'stale-boot', effects: [] }
+  }
+  if (
+    attempt.passEpoch !== undefined &&
+    cluster !== undefined &&
+    attempt.passEpoch !== cluster.founding.epoch
+  ) {
+    return { reply: 'stale', reason: 'stale-epoch', effects: [] }
+  }
+  const heard: Effect[] = [{ kind: 'heard-from', bootId: attempt.bootId, atMs: nowMs }]
+  if (clockMs !== undefined) {
+    heard.push({ kind: 'note-clock', bootId: attempt.bootId, skewMs: clockMs - nowMs, atMs: nowMs })
+  }
+  const before = snapshot.steps.find((record) => record.step === report.step)
+  if (before !== undefined && report.sequence <= before.sequence) {
+    return { reply: 'known', reason: 'known-sequence', effects: heard }
+  }
+  if (before?.state === 'succeeded') {
+    return { reply: 'known', reason: 'already-succeeded', effects: heard }
+  }
+  const record = nextRecord(before, report, attempt.bootId, nowMs)
+  const effects: Effect[] = [...heard, { kind: 'put-step', record }]
+  if (snapshot.isConfigKept) effects.push({ kind: 'forget-sealed-config', bootId: attempt.bootId })
+  effects.push({
+    kind: 'reach-stage',
+    bootId: attempt.bootId,
+    stage: report.step,
+    atMs: nowMs,
+    bytes: 0,
+    retries: before?.state === 'failed' ? 1 : 0,
+  })
+  if (before?.state !== record.state) effects.push(stepEvent(snapshot, report, record.state))
+  if (machine.state === 'failed' && record.state !== 'failed') {
+    effects.push({ kind: 'set-machine-state', machineId: machine.id, state: 'first-boot' })
+  }
+  if (record.state === 'succeeded') effects.push(...stepSucceeded(snapshot, report))
+  if (record.state === 'failed') effects.push(...stepFailed(snapshot, report))
+  return { reply: 'recorded', reason: record.state, effects }
+}
+
+function nextRecord(
+  before: StepRecord | undefined,
+  report: Report,
+  bootId: string,
+  nowMs: number,
+): StepRecord {
+  const state: StepState = report.state === 'progress' ? 'started' : report.state
+  const isEnd = state === 'succeeded' || state === 'failed'
+  const slotNo = report.slotNo ?? before?.slotNo
+  return {
+    bootId,
+    step: report.step,
+    state,
+    sequence: report.sequence,
+    reason: report.reason,
+    startedAtMs: before?.startedAtMs ?? nowMs,
+    ...(slotNo === undefined ? {} : { slotNo }),
+    ...(isEnd ? { endedAtMs: nowMs } : {}),
+  }
+}
+
+function stepEvent(snapshot: ReportSnapshot, report: Report, state: StepState): Effect {
+  const { machine, attempt, nowMs } = snapshot
+  return {
+    kind: 'append-event',
+    event: {
+      atMs: nowMs,
+      type: `step.${state}`,
+      machineId: machine.id,
+      bootId: attempt.bootId,
+      data: {
+        name: machine.name,
+        step: report.step,
+        place: FIRST_BOOT_STEPS.indexOf(report.step) + 1,
+        sequence: report.sequence,
+        reason: report.reason,
+      },
+      ...(machine.clusterId === undefined ? {} : { clusterId: machine.clusterId }),
+    },
+  }
+}

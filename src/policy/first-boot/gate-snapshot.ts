@@ -1,0 +1,56 @@
+import type { BootAttempt } from '../../model/boot-attempt.ts'
+import type { Cluster, JoinSlot, Member, QueueEntry, ServiceFounding } from '../../model/cluster.ts'
+import type { GateAction, GatedStep, StepRecord } from '../../model/first-boot.ts'
+import type { Machine } from '../../model/machine.ts'
+import type { Ipv4 } from '../../net/ipv4.ts'
+import type { Moment } from '../decision.ts'
+
+/** What a machine asks at a gate. */
+export interface GateRequest {
+  readonly step: GatedStep
+  /** The marker in the service's data directory, `cluster_id:epoch:member_id`; empty: no data. */
+  readonly marker: string
+  readonly clockMs?: number
+}
+
+/** A machine in the queue, with what its place in it depends on. */
+export interface Waiting extends QueueEntry {
+  readonly role: Machine['role']
+  readonly isHolder: boolean
+  readonly heardAtMs: number
+}
+
+/** All that a gate's decision may use. */
+export interface GateSnapshot extends Moment {
+  readonly machine: Machine
+  readonly attempt: BootAttempt
+  readonly cluster: Cluster
+  /** The steps of this boot. */
+  readonly steps: readonly StepRecord[]
+  readonly slot: JoinSlot
+  readonly queue: readonly Waiting[]
+  readonly members: readonly Member[]
+  readonly serviceFoundings: readonly ServiceFounding[]
+  /** The address that this boot redeemed from. */
+  readonly address: Ipv4
+  /** The last sign of life of the founder's current boot; undefined where there is none. */
+  readonly holderHeardAtMs?: number
+  /** IAM's admin password where it was made already, and one that nobody has seen yet. */
+  readonly adminPassword?: string
+  readonly freshPassword: string
+}
+
+/** Open with what to do, shut with why, or stale: this boot is no longer the one that counts. */
+export type GateReply =
+  | {
+      readonly kind: 'open'
+      readonly action: GateAction
+      readonly slotNo: number
+      readonly epoch: number
+      readonly memberId: string | null
+      readonly leaderUrl: string | null
+      readonly voter: boolean
+      readonly secret?: { readonly admin_user: string; readonly admin_password: string }
+    }
+  | { readonly kind: 'shut'; readonly reason: string; readonly place?: number; readonly detail: string }
+  | { readonly kind: 'stale'; readonly reason: 'stale-boot' | 'stale-epoch' }
