@@ -1,0 +1,215 @@
+import type { Cluster } from '../../model/cluster.ts'
+import type { Image } from '../../model/image.ts'
+import type { Machine } from '../../model/machine.ts'
+import type { Subnet } from '../../model/subnet.ts'
+import { cidrContains, type Ipv4, isHostAddress } from '../../net/ipv4.ts'
+import type { Mac } from '../../net/mac.ts'
+import type { Decision, Moment } from '../decision.ts'
+import { type Refusal, refusal } from '../refusal.ts'
+
+/** What an operator states of a machine; a field left out keeps its value, null takes it away. */
+export interface MachineWish {
+  readonly name?: string
+  readonly macs?: readonly Mac[]
+  readonly role?: Machine['role']
+  readonly clusterId?: string | null
+  readonly imageId?: string | null
+  readonly bootMode?: Machine['bootMode']
+  readonly localBoot?: Machine['localBoot']
+  readonly loader?: string | null
+  readonly reservedAddress?: Ipv4 | null
+  readonly uuid?: string | null
+  readonly serial?: string | null
+}
+
+export interface RegistrationSnapshot extends Moment {
+  /** The machine to edit; undefined: a new one. */
+  readonly machine?: Machine
+  /** A machine that is not this one and has the wished name. */
+  readonly nameTakenBy?: string
+  /** The wished MACs that other machines have, with those machines' names. */
+  readonly macsTaken: readonly { readonly mac: Mac; readonly by: Machine }[]
+  /** The machine that has the wished address reserved, if that is not this one. */
+  readonly addressTakenBy?: string
+  readonly cluster?: Cluster
+  readonly image?: Image
+  readonly loaders: ReadonlySet<string>
+  readonly subnets: readonly Subnet[]
+  readonly serverAddress: Ipv4
+  readonly freshId: string
+}
+
+export type RegistrationReply = { readonly kind: 'done'; readonly machine: Machine } | Refusal
+
+const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/**
+ * Registers or edits a machine. All that would fail later at boot is refused here: a missing image, an address outside
+ * every subnet, a loader that is not installed, a MAC that is another machine's. A machine that was only discovered is
+ * accepted by registering its MAC.
+ */
+export function decideRegistration(
+  snapshot: RegistrationSnapshot,
+  wish: MachineWish,
+): Decision<RegistrationReply> {
+  const wrong = firstFault(snapshot, wish)
+  if (wrong !== undefined) return { reply: wrong, reason: wrong.code, effects: [] }
+  const discovered = snapshot.macsTaken.find(({ by }) => by.state === 'discovered')?.by
+  const before = snapshot.machine ?? discovered
+  const machine = machineAfter(before, wish, snapshot)
+  return {
+    reply: { kind: 'done', machine },
+    reason: snapshot.machine === undefined ? 'registered' : 'edited',
+    effects: [
+      { kind: 'put-machine', machine },
+      {
+        kind: 'append-event',
+        event: {
+          atMs: snapshot.nowMs,
+          type: snapshot.machine === undefined ? 'machine.registered' : 'machine.edited',
+          machineId: machine.id,
+          data: { name: machine.name, mac: machine.macs[0] ?? null },
+          ...(machine.clusterId === undefined ? {} : { clusterId: machine.clusterId }),
+        },
+      },
+    ],
+  }
+}
+
+function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal | undefined {
+  const { machine } = snapshot
+  const name = wish.name ?? machine?.name
+  if (name === undefined || !DNS_LABEL.test(name)) {
+    const want = 'want one DNS label: 1 to 63 of a-z 0-9 -, neither first nor last a hyphen'
+    return refusal(
+      422,
+      'name-malformed',
+      `name is ${JSON.stringify(name ?? null)}, ${want}`,
+      'choose another name',
+      'name',
+    )
+  }
+  if (snapshot.nameTakenBy !== undefined) {
+    return refusal(
+      409,
+      'name-taken',
+      `another machine is named ${name}`,
+      'choose another name, or edit that machine',
+      'name',
+    )
+  }
+  const macs = wish.macs ?? machine?.macs ?? []
+  if (macs.length === 0) {
+    return refusal(
+      422,
+      'mac-missing',
+      'a machine has no MAC, want at least one',
+      'name the MAC of its boot port',
+      'macs',
+    )
+  }
+  const taken = snapshot.macsTaken.find(({ by }) => by.state !== 'discovered' || machine !== undefined)
+  if (taken !== undefined) {
+    const detail = `${taken.mac} belongs to machine ${taken.by.name}`
+    return refusal(409, 'mac-taken', detail, `edit or delete ${taken.by.name} first`, 'macs')
+  }
+  if (typeof wish.clusterId === 'string' && snapshot.cluster === undefined) {
+    return refusal(
+      422,
+      'cluster-unknown',
+      `no cluster ${wish.clusterId}`,
+      'create it: pilotlight cluster create',
+      'cluster',
+    )
+  }
+  if (typeof wish.imageId === 'string' && snapshot.image === undefined) {
+    return refusal(
+      422,
+      'image-unknown',
+      `no image ${wish.imageId}`,
+      'import it: pilotlight image import',
+      'image',
+    )
+  }
+  if (typeof wish.loader === 'string' && !snapshot.loaders.has(wish.loader)) {
+    const have = [...snapshot.loaders].sort().join(', ') || 'none'
+    return refusal(
+      422,
+      'loader-unknown',
+      `no loader ${wish.loader}; installed: ${have}`,
+      'pilotlight assets install',
+      'loader',
+    )
+  }
+  return typeof wish.reservedAddress === 'string' ? addressFault(snapshot, wish.reservedAddress) : undefined
+}
+
+function addressFault(snapshot: RegistrationSnapshot, address: Ipv4): Refusal | undefined {
+  const subnet = snapshot.subnets.find((candidate) => cidrContains(candidate.cidr, address))
+  if (subnet === undefined || !isHostAddress(subnet.cidr, address)) {
+    return refusal(
+      422,
+      'address-outside',
+      `${address} is no host address of a served subnet`,
+      'add the subnet to the configuration, or choose another address',
+      'address',
+    )
+  }
+  if (address === snapshot.serverAddress || address === subnet.router) {
+    return refusal(
+      422,
+      'address-in-use',
+      `${address} is the server's or the router's`,
+      'choose another address',
+      'address',
+    )
+  }
+  if (snapshot.addressTakenBy !== undefined) {
+    return refusal(
+      409,
+      'address-taken',
+      `${address} is reserved for ${snapshot.addressTakenBy}`,
+      'choose another address',
+      'address',
+    )
+  }
+  return undefined
+}
+
+function machineAfter(
+  before: Machine | undefined,
+  wish: MachineWish,
+  snapshot: RegistrationSnapshot,
+): Machine {
+  const base = {
+    id: before?.id ?? snapshot.freshId,
+    name: wish.name ?? before?.name ?? '',
+    macs: wish.macs ?? before?.macs ?? [],
+    role: wish.role ?? before?.role ?? 'worker',
+    state: before === undefined || before.state === 'discovered' ? 'enrolled' : before.state,
+    bootMode: wish.bootMode ?? before?.bootMode ?? 'netboot',
+    localBoot: wish.localBoot ?? before?.localBoot ?? 'exit',
+    createdAtMs: before?.createdAtMs ?? snapshot.nowMs,
+  } as const
+  return {
+    ...base,
+    ...optional('clusterId', wish.clusterId, before?.clusterId),
+    ...optional('imageId', wish.imageId, before?.imageId),
+    ...optional('loader', wish.loader, before?.loader),
+    ...optional('reservedAddress', wish.reservedAddress, before?.reservedAddress),
+    ...optional('uuid', wish.uuid, before?.uuid),
+    ...optional('serial', wish.serial, before?.serial),
+    ...optional('armedUntilMs', undefined, before?.armedUntilMs),
+    ...optional('currentBootId', undefined, before?.currentBootId),
+  }
+}
+
+/** One optional field after an edit: left out keeps the old value, null removes it. */
+function optional<Key extends string, Value>(
+  key: Key,
+  wish: Value | null | undefined,
+  before: Value | undefined,
+): { readonly [K in Key]?: Value } {
+  const value = wish === undefined ? before : (wish ?? undefined)
+  return (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: Value }
+}
