@@ -1,0 +1,293 @@
+import t from 'tap'
+import { decideGate } from '../../../src/policy/first-boot/decide-gate.ts'
+import type { GateRequest, GateSnapshot, Waiting } from '../../../src/policy/first-boot/gate-snapshot.ts'
+import {
+  aCluster,
+  aFoundedCluster,
+  aFounding,
+  aMachine,
+  aMember,
+  anAttempt,
+  aSlot,
+  effectsOf,
+  ip,
+  NOW,
+  succeeded,
+} from '../../support/builders.ts'
+
+const chainfire: GateRequest = { step: 'chainfire-cluster-join', marker: '' }
+const flaredb: GateRequest = { step: 'flaredb-cluster-join', marker: '' }
+const iam: GateRequest = { step: 'iam-initial-setup', marker: '' }
+const granted = aFounding({
+  state: 'granted',
+  epoch: 1,
+  nextEpoch: 2,
+  holderMachineId: 'm1',
+  holderBootId: 'b1',
+})
+
+function snapshot(changes: Partial<GateSnapshot> = {}): GateSnapshot {
+  return {
+    nowMs: NOW,
+    machine: aMachine({ state: 'first-boot', currentBootId: 'b1' }),
+    attempt: anAttempt({ status: 'current', stage: 'config-redeemed' }),
+    cluster: aCluster({ founding: granted }),
+    steps: [],
+    slot: aSlot('chainfire-cluster-join'),
+    queue: [],
+    members: [],
+    serviceFoundings: [],
+    address: ip('10.77.0.11'),
+    freshPassword: 'fresh-password',
+    ...changes,
+  }
+}
+
+/** The second machine of a founded cluster, waiting to join. */
+function joiner(changes: Partial<GateSnapshot> = {}): GateSnapshot {
+  return snapshot({
+    machine: aMachine({ id: 'm2', name: 'node02', state: 'first-boot', currentBootId: 'b2' }),
+    attempt: anAttempt({ bootId: 'b2', machineId: 'm2', status: 'current' }),
+    cluster: aFoundedCluster(),
+    members: [aMember()],
+    address: ip('10.77.0.12'),
+    ...changes,
+  })
+}
+
+function waiting(changes: Partial<Waiting>): Waiting {
+  return {
+    clusterId: 'c1',
+    step: 'chainfire-cluster-join',
+    machineId: 'm3',
+    bootId: 'b3',
+    arrivedSeq: 1,
+    role: 'control-plane',
+    isHolder: false,
+    heardAtMs: NOW - 1000,
+    ...changes,
+  }
+}
+
+t.test('S1: the founder takes the slot at once and is told to found', async (t) => {
+  const { reply, effects } = decideGate(snapshot(), chainfire)
+  t.match(reply, {
+    kind: 'open',
+    action: 'found',
+    slotNo: 1,
+    epoch: 1,
+    memberId: 'node01.1',
+    leaderUrl: null,
+  })
+  t.match(effectsOf(effects, 'put-slot'), [
+    { slot: { state: 'held', bootId: 'b1', slotNo: 1, action: 'found' } },
+  ])
+  t.match(effectsOf(effects, 'put-member'), [
+    { member: { memberId: 'node01.1', state: 'joining', voter: true } },
+  ])
+})
+
+t.test('nobody else passes before the cluster is founded, and is queued once', async (t) => {
+  const early = joiner({ cluster: aCluster({ founding: granted }), members: [] })
+  const first = decideGate(early, chainfire)
+  t.match(first.reply, { kind: 'shut', reason: 'not-founded' })
+  t.match(effectsOf(first.effects, 'queue-for-slot'), [{ entry: { machineId: 'm2', bootId: 'b2' } }])
+  const again = decideGate({ ...early, queue: [waiting({ machineId: 'm2', bootId: 'b2' })] }, chainfire)
+  t.strictSame(effectsOf(again.effects, 'queue-for-slot'), [])
+})
+
+t.test('S1: a machine joins the leader of now, and its boot is bound to the epoch', async (t) => {
+  const { reply, effects } = decideGate(
+    joiner({ slot: aSlot('chainfire-cluster-join', { slotNo: 1 }) }),
+    chainfire,
+  )
+  t.match(reply, {
+    kind: 'open',
+    action: 'join',
+    slotNo: 2,
+    memberId: 'node02.1',
+    leaderUrl: 'https://10.77.0.11:2379',
+    voter: true,
+  })
+  t.match(effectsOf(effects, 'bind-attempt-epoch'), [{ bootId: 'b2', epoch: 1 }])
+})
+
+t.test('S2: while one machine holds the slot, others wait and learn their place', async (t) => {
+  const slot = aSlot('chainfire-cluster-join', { state: 'held', machineId: 'm3', bootId: 'b3', slotNo: 2 })
+  const queue = [
+    waiting({ machineId: 'm4', bootId: 'b4', arrivedSeq: 1 }),
+    waiting({ machineId: 'm2', bootId: 'b2', arrivedSeq: 2 }),
+  ]
+  const { reply, effects } = decideGate(joiner({ slot, queue }), chainfire)
+  t.match(reply, { kind: 'shut', reason: 'waiting-for-slot', place: 2 })
+  t.strictSame(effectsOf(effects, 'put-slot'), [])
+})
+
+t.test('S3: the holder asks again and hears the same number, with the leader of now', async (t) => {
+  const slot = aSlot('chainfire-cluster-join', {
+    state: 'held',
+    machineId: 'm2',
+    bootId: 'b2',
+    slotNo: 2,
+    memberId: 'node02.1',
+    action: 'join',
+  })
+  const cluster = aFoundedCluster({
+    probe: { result: 'leader-quorum', probedAtMs: NOW, leaderUrl: 'https://10.77.0.13:2379' },
+  })
+  const { reply, effects } = decideGate(joiner({ slot, cluster }), chainfire)
+  t.match(reply, {
+    kind: 'open',
+    action: 'join',
+    slotNo: 2,
+    memberId: 'node02.1',
+    leaderUrl: 'https://10.77.0.13:2379',
+  })
+  t.strictSame(effectsOf(effects, 'put-member'), [], 'nothing is granted twice')
+  t.match(effectsOf(effects, 'put-slot'), [{ slot: { slotNo: 2, heardAtMs: NOW } }])
+})
+
+t.test('the queue goes by role and arrival, and passes over those who stopped asking', async (t) => {
+  const before = waiting({ machineId: 'm3', arrivedSeq: 1 })
+  t.match(decideGate(joiner({ queue: [before] }), chainfire).reply, {
+    kind: 'shut',
+    reason: 'waiting-for-slot',
+    place: 2,
+  })
+  const gone = { ...before, heardAtMs: NOW - 90_001 }
+  t.match(decideGate(joiner({ queue: [gone] }), chainfire).reply, { kind: 'open' })
+  const worker = { ...before, role: 'worker' as const }
+  t.match(
+    decideGate(joiner({ queue: [worker] }), chainfire).reply,
+    { kind: 'open' },
+    'control plane before workers',
+  )
+})
+
+t.test('no leader, an old one, or two of them: nobody joins', async (t) => {
+  const probes = [
+    {},
+    { result: 'no-leader', probedAtMs: NOW },
+    { result: 'two-leaders', probedAtMs: NOW },
+    { result: 'unreachable', probedAtMs: NOW },
+    { result: 'leader-quorum', probedAtMs: NOW - 30_001, leaderUrl: 'https://10.77.0.11:2379' },
+  ] as const
+  for (const probe of probes) {
+    t.match(decideGate(joiner({ cluster: aFoundedCluster({ probe }) }), chainfire).reply, {
+      kind: 'shut',
+      reason: 'no-leader',
+    })
+  }
+})
+
+t.test('a member with the marker of its own row resumes without a slot or a leader', async (t) => {
+  const cluster = aFoundedCluster({ probe: {} })
+  const members = [aMember({ machineId: 'm2', memberId: 'node02.1', bootId: 'b0' })]
+  const slot = aSlot('chainfire-cluster-join', { state: 'held', machineId: 'm3', bootId: 'b3', slotNo: 2 })
+  const own = decideGate(joiner({ cluster, members, slot }), { ...chainfire, marker: 'c1:1:node02.1' })
+  t.match(own.reply, { kind: 'open', action: 'resume', memberId: 'node02.1' })
+  for (const marker of ['c1:1:node01.1', 'c1:2:node02.1', 'c9:1:node02.1', '']) {
+    t.match(
+      decideGate(joiner({ cluster, members, slot }), { ...chainfire, marker }).reply,
+      { kind: 'shut' },
+      marker,
+    )
+  }
+})
+
+t.test('a worker follows once there is a leader, and takes no slot', async (t) => {
+  const machine = aMachine({
+    id: 'm2',
+    name: 'node02',
+    role: 'worker',
+    state: 'first-boot',
+    currentBootId: 'b2',
+  })
+  const slot = aSlot('chainfire-cluster-join', { state: 'held', machineId: 'm3', bootId: 'b3', slotNo: 2 })
+  const { reply, effects } = decideGate(joiner({ machine, slot }), chainfire)
+  t.match(reply, { kind: 'open', action: 'join', voter: false })
+  t.strictSame(effectsOf(effects, 'put-slot'), [])
+})
+
+t.test('FlareDB is founded by the founder, once; others join after that', async (t) => {
+  const steps = [succeeded('chainfire-cluster-join')]
+  const founder = snapshot({
+    cluster: aFoundedCluster(),
+    members: [aMember()],
+    steps,
+    slot: aSlot('flaredb-cluster-join'),
+  })
+  const first = decideGate(founder, flaredb)
+  t.match(first.reply, { kind: 'open', action: 'found', memberId: 'node01.1' })
+  t.match(effectsOf(first.effects, 'put-service-founding'), [
+    { row: { service: 'flaredb', state: 'granted', machineId: 'm1', epoch: 1 } },
+  ])
+
+  const other = joiner({
+    steps: [succeeded('chainfire-cluster-join', { bootId: 'b2' })],
+    slot: aSlot('flaredb-cluster-join'),
+    holderHeardAtMs: NOW - 1000,
+  })
+  t.match(decideGate(other, flaredb).reply, { kind: 'shut', reason: 'not-founded' })
+  const done = { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1, machineId: 'm1' } as const
+  const members = [aMember(), aMember({ service: 'flaredb' })]
+  const joins = decideGate({ ...other, serviceFoundings: [done], members }, flaredb)
+  t.match(joins.reply, { kind: 'open', action: 'join', leaderUrl: 'https://10.77.0.11:2479' })
+})
+
+t.test('IAM is set up once, with one password however often it is tried; later machines skip', async (t) => {
+  const steps = [succeeded('chainfire-cluster-join'), succeeded('flaredb-cluster-join')]
+  const done = { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1 } as const
+  const first = snapshot({
+    cluster: aFoundedCluster(),
+    steps,
+    serviceFoundings: [done],
+    slot: aSlot('iam-initial-setup'),
+  })
+  const setup = decideGate(first, iam)
+  t.match(setup.reply, { action: 'setup', secret: { admin_user: 'admin', admin_password: 'fresh-password' } })
+  t.match(effectsOf(setup.effects, 'put-cluster-secret'), [{ text: 'fresh-password' }])
+  t.notMatch(JSON.stringify(effectsOf(setup.effects, 'append-event')), /fresh-password/)
+  const again = decideGate({ ...first, adminPassword: 'the-first-one' }, iam)
+  t.match(again.reply, { secret: { admin_password: 'the-first-one' } })
+  t.strictSame(effectsOf(again.effects, 'put-cluster-secret'), [])
+  const iamDone = { clusterId: 'c1', service: 'iam', state: 'done', epoch: 1 } as const
+  t.match(decideGate({ ...first, serviceFoundings: [done, iamDone] }, iam).reply, {
+    kind: 'open',
+    action: 'skip',
+  })
+})
+
+t.test('no step passes before the one ahead of it', async (t) => {
+  const cluster = aFoundedCluster()
+  t.match(decideGate(snapshot({ cluster }), flaredb).reply, { kind: 'shut', reason: 'earlier-step' })
+  t.match(decideGate(snapshot({ cluster, steps: [succeeded('chainfire-cluster-join')] }), iam).reply, {
+    reason: 'earlier-step',
+  })
+})
+
+t.test('what is held, frozen or lost grants nothing', async (t) => {
+  const shut = (changes: Partial<GateSnapshot>) => decideGate(snapshot(changes), chainfire)
+  for (const decision of [
+    shut({ cluster: aCluster({ founding: granted, held: true }) }),
+    shut({ machine: aMachine({ state: 'held', currentBootId: 'b1' }) }),
+    shut({ cluster: aCluster({ founding: { ...granted, state: 'frozen' } }) }),
+    shut({ cluster: aCluster({ founding: { ...granted, state: 'lost' } }) }),
+  ]) {
+    t.equal(decision.reply.kind, 'shut')
+    t.strictSame(effectsOf(decision.effects, 'put-slot'), [])
+  }
+})
+
+t.test('a boot that another followed, or of another epoch, is stale and changes nothing', async (t) => {
+  const cases: Partial<GateSnapshot>[] = [
+    { attempt: anAttempt({ status: 'superseded' }) },
+    { machine: aMachine({ currentBootId: 'b2' }) },
+    { attempt: anAttempt({ status: 'current', passEpoch: 7 }) },
+  ]
+  for (const changes of cases) {
+    const { reply, effects } = decideGate(snapshot(changes), chainfire)
+    t.equal(reply.kind, 'stale')
+    t.strictSame(effects, [])
+  }
+})

@@ -1,0 +1,216 @@
+import t from 'tap'
+import {
+  decideRedeem,
+  type RedeemRequest,
+  type RedeemSnapshot,
+} from '../../../src/policy/first-boot/decide-redeem.ts'
+import {
+  aCluster,
+  aFoundedCluster,
+  aFounding,
+  aMachine,
+  aMember,
+  anAttempt,
+  aSlot,
+  effectsOf,
+  eventTypes,
+  ip,
+  mac,
+  NOW,
+} from '../../support/builders.ts'
+
+const NONCE = '0123456789abcdef0123456789abcdef'
+const request: RedeemRequest = {
+  mac: mac('02:00:00:00:00:01'),
+  address: ip('10.77.0.11'),
+  nonce: NONCE,
+  spends: true,
+}
+
+function snapshot(changes: Partial<RedeemSnapshot> = {}): RedeemSnapshot {
+  return {
+    nowMs: NOW,
+    machine: aMachine({ state: 'booting' }),
+    token: { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW + 60_000, isSpent: false, isRevoked: false },
+    attempt: anAttempt({ stage: 'initrd-sent' }),
+    leasedToMachineId: 'm1',
+    cluster: aCluster(),
+    members: [],
+    slots: [],
+    serviceFoundings: [],
+    controlPlaneAddresses: [ip('10.77.0.12')],
+    serverId: 's1',
+    bootUrl: 'http://10.77.0.1:8080',
+    reportToken: 'b1.report-token',
+    ...changes,
+  }
+}
+
+function configOf(changes: Partial<RedeemSnapshot> = {}): Record<string, unknown> {
+  const { reply } = decideRedeem(snapshot(changes), request)
+  if (reply.kind !== 'config') throw new Error(`got ${reply.kind}`)
+  return JSON.parse(reply.text)
+}
+
+t.test('F1: the first armed control-plane machine of an open cluster founds it', async (t) => {
+  const { reason, effects } = decideRedeem(snapshot(), request)
+  t.equal(reason, 'F1')
+  t.match(effectsOf(effects, 'put-founding'), [
+    { founding: { state: 'granted', epoch: 1, nextEpoch: 2, holderMachineId: 'm1', holderBootId: 'b1' } },
+  ])
+  t.match(effectsOf(effects, 'redeem'), [{ redemption: { bootstrap: true, epoch: 1, nonce: NONCE } }])
+  t.match(effectsOf(effects, 'bind-attempt-epoch'), [{ epoch: 1 }])
+  t.match(effectsOf(effects, 'make-attempt-current'), [{ bootId: 'b1', machineId: 'm1' }])
+  t.match(effectsOf(effects, 'arm-machine'), [{ untilMs: undefined }], 'the arm is spent')
+  t.match(effectsOf(effects, 'set-machine-state'), [{ state: 'first-boot' }])
+  t.notMatch(JSON.stringify(effectsOf(effects, 'append-event')), /report-token/, 'no secret in an event')
+  t.match(configOf(), {
+    schema_version: 1,
+    node_id: 'node01',
+    bootstrap: true,
+    bootstrap_epoch: 1,
+    leader_url: null,
+    keep_data: null,
+    member_id: 'node01.1',
+    raft_addr: '10.77.0.11:2380',
+    initial_peers: ['10.77.0.12:2380', '10.77.0.11:2380'],
+    provisioning: {
+      report_url: 'http://10.77.0.1:8080/machines/02-00-00-00-00-01/reports',
+      report_token: 'b1.report-token',
+    },
+  })
+})
+
+t.test('F3: workers, later machines and those not reserved do not bootstrap', async (t) => {
+  const granted = aFounding({
+    state: 'granted',
+    epoch: 1,
+    nextEpoch: 2,
+    holderMachineId: 'm9',
+    holderBootId: 'b9',
+  })
+  const cases: Partial<RedeemSnapshot>[] = [
+    { machine: aMachine({ state: 'booting', role: 'worker' }) },
+    { cluster: aCluster({ founding: granted }) },
+    { cluster: aCluster({ founding: aFounding({ reservedFor: 'm9' }) }) },
+  ]
+  for (const changes of cases) {
+    const { reason, effects } = decideRedeem(snapshot(changes), request)
+    t.equal(reason, 'F3')
+    t.strictSame(effectsOf(effects, 'put-founding'), [])
+    t.equal(configOf(changes).bootstrap, false)
+  }
+  const named = configOf({ cluster: aCluster({ founding: granted }), holderAddress: ip('10.77.0.12') })
+  t.equal(named.leader_url, 'https://10.77.0.12:2379', 'the founder is the leader to be')
+})
+
+t.test(
+  'F4: the holder that comes again founds again, under a new epoch and from a clean start',
+  async (t) => {
+    const founding = aFounding({
+      state: 'granted',
+      epoch: 1,
+      nextEpoch: 2,
+      holderMachineId: 'm1',
+      holderBootId: 'b0',
+    })
+    const { reason, effects } = decideRedeem(
+      snapshot({
+        cluster: aCluster({ founding }),
+        slots: [aSlot('chainfire-cluster-join', { state: 'held', machineId: 'm1', bootId: 'b0', slotNo: 1 })],
+        members: [aMember({ bootId: 'b0', state: 'joining' })],
+        serviceFoundings: [
+          { clusterId: 'c1', service: 'flaredb', state: 'granted', epoch: 1, machineId: 'm1' },
+        ],
+      }),
+      request,
+    )
+    t.equal(reason, 'F4')
+    t.match(effectsOf(effects, 'put-founding'), [
+      { founding: { epoch: 2, nextEpoch: 3, holderBootId: 'b1' } },
+    ])
+    t.match(
+      effectsOf(effects, 'put-slot'),
+      [{ slot: { state: 'free', slotNo: 1 } }],
+      'E1: free, the number stays',
+    )
+    t.match(effectsOf(effects, 'put-service-founding'), [{ row: { state: 'none' } }])
+    t.match(effectsOf(effects, 'put-member'), [{ member: { state: 'lost' } }])
+  },
+)
+
+t.test('F9: once founded, everybody joins, the old founder too', async (t) => {
+  const cluster = aFoundedCluster()
+  const { reason, effects } = decideRedeem(
+    snapshot({ cluster, members: [aMember({ bootId: 'b0' })] }),
+    request,
+  )
+  t.equal(reason, 'F9')
+  t.strictSame(effectsOf(effects, 'put-founding'), [], 'founded for ever')
+  t.match(
+    effectsOf(effects, 'put-member'),
+    [{ member: { memberId: 'node01.1', state: 'lost' } }],
+    'RAM is gone',
+  )
+  const config = configOf({ cluster, members: [aMember({ bootId: 'b0' })] })
+  t.match(config, {
+    bootstrap: false,
+    keep_data: null,
+    member_id: 'node01.2',
+    leader_url: 'https://10.77.0.11:2379',
+  })
+})
+
+t.test('F9: a persistent member is told to keep its data', async (t) => {
+  const cluster = aFoundedCluster({ stateKind: 'persistent' })
+  const config = configOf({ cluster, members: [aMember({ bootId: 'b0' })] })
+  t.match(config, { bootstrap: false, keep_data: 'node01.1', member_id: 'node01.1' })
+})
+
+t.test('the same nonce gets the same bytes, and grants nothing twice', async (t) => {
+  const earlier = { nonce: NONCE, address: ip('10.77.0.11'), configText: 'the bytes\n' }
+  const token = { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW - 1, isSpent: true, isRevoked: false }
+  const { reply, effects } = decideRedeem(snapshot({ earlier, token }), request)
+  t.strictSame(reply, { kind: 'config', text: 'the bytes\n' })
+  t.strictSame(effects, [])
+})
+
+const good = { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW + 1, isSpent: false, isRevoked: false }
+const earlier = { nonce: NONCE, address: ip('10.77.0.11'), configText: 'the bytes\n' }
+const refusals: readonly (readonly [string, Partial<RedeemSnapshot>, Partial<RedeemRequest>])[] = [
+  ['unknown-machine', { machine: undefined } as never, {}],
+  ['unknown-token', { token: undefined } as never, {}],
+  ['foreign-token', { token: { ...good, machineId: 'm2' } }, {}],
+  ['wrong-address', { leasedToMachineId: 'm2' }, {}],
+  ['wrong-address', { leasedToMachineId: undefined } as never, {}],
+  ['used-token', { token: { ...good, isSpent: true } }, {}],
+  ['used-token', { token: { ...good, isRevoked: true } }, {}],
+  ['expired-token', { token: { ...good, expiresAtMs: NOW } }, {}],
+  ['not-armed', { machine: aMachine({ state: 'held' }) }, {}],
+  ['superseded-boot', { attempt: anAttempt({ status: 'superseded' }) }, {}],
+  ['no-cluster', { cluster: undefined } as never, {}],
+  ['already-redeemed', { earlier: { ...earlier, nonce: 'f'.repeat(32) } }, {}],
+  ['already-redeemed', { earlier: { nonce: NONCE, address: ip('10.77.0.11') } }, {}],
+]
+for (const [reason, changes, asked] of refusals) {
+  t.test(`refused: ${reason}, with one uniform answer and an event`, async (t) => {
+    const decision = decideRedeem(snapshot(changes), { ...request, ...asked })
+    t.strictSame(decision.reply, { kind: 'refused' })
+    t.equal(decision.reason, reason)
+    t.strictSame(eventTypes(decision.effects), ['token.refused'])
+    t.equal(decision.effects.length, 1, 'nothing else changes')
+  })
+}
+
+t.test('HEAD and Range spend nothing', async (t) => {
+  const { reply, effects } = decideRedeem(snapshot(), { ...request, spends: false })
+  t.match(reply, { kind: 'not-now' })
+  t.strictSame(effects, [])
+})
+
+t.test('a frozen cluster hands out nothing, and the token stays good', async (t) => {
+  const cluster = aCluster({ founding: aFounding({ state: 'frozen' }) })
+  const { reply, effects } = decideRedeem(snapshot({ cluster }), request)
+  t.match(reply, { kind: 'not-now' })
+  t.strictSame(effectsOf(effects, 'redeem'), [])
+})
