@@ -12,6 +12,8 @@ export type DhcpEffect =
       readonly kind: 'quarantine-address'
       readonly subnet: string
       readonly address: Ipv4
+      /** The client that found it taken. */
+      readonly mac: Mac
       readonly untilMs: number
       readonly why: 'declined' | 'answered-probe'
     }

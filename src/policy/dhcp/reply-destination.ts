@@ -1,0 +1,75 @@
+import { type DhcpPacket, isRelayed } from '../../dhcp/packet.ts'
+import { relayAgentOf } from '../../dhcp/relay-agent.ts'
+import { BROADCAST, cidrContains, type Ipv4, UNSPECIFIED } from '../../net/ipv4.ts'
+import type { DhcpRequest } from './question.ts'
+import type { DhcpSnapshot } from './snapshot.ts'
+
+/** Where a reply goes and which socket it leaves from. */
+export interface ReplyDestination {
+  readonly address: Ipv4
+  readonly port: number
+  /**
+   * Whose port that is. A server that runs on other ports than the registered ones puts its own numbers in place of 67
+   * (`relay`) and 68 (`client`), and keeps `source`, which was read from the request.
+   */
+  readonly towards: 'client' | 'relay' | 'source'
+  /** `dhcp`: port 67 of our own address; `pxe`: port 4011. */
+  readonly from: 'dhcp' | 'pxe'
+}
+
+const SERVER_PORT = 67
+const CLIENT_PORT = 68
+
+/**
+ * Where a reply goes (RFC 2131 §4.1, RFC 8357 for a relay on another port). A client without an address is broadcast
+ * to even when it did not ask for that: RFC 2131 allows it, and without raw sockets nothing can reach an address that
+ * answers no ARP yet.
+ *
+ * @returns undefined when there is nowhere to send: an INFORM from 0.0.0.0.
+ */
+export function replyDestination(
+  snapshot: DhcpSnapshot,
+  request: DhcpRequest,
+  reply: 'offer' | 'ack' | 'nak',
+): ReplyDestination | undefined {
+  const { packet, arrival } = request
+  const { ciaddr, giaddr } = packet
+  if (arrival.socket === 'pxe') {
+    // Firmware asks from a port of its own choice; iPXE drops an answer that does not come from 4011.
+    return { address: arrival.sourceAddress, port: arrival.sourcePort, towards: 'source', from: 'pxe' }
+  }
+  const isInform = packet.messageType === 'inform'
+  if (isInform && ciaddr !== UNSPECIFIED) return toClient(ciaddr)
+  if (isRelayed(packet)) {
+    return relayAgentOf(packet)?.wantsSourcePort === true
+      ? { address: giaddr, port: arrival.sourcePort, towards: 'source', from: 'dhcp' }
+      : { address: giaddr, port: SERVER_PORT, towards: 'relay', from: 'dhcp' }
+  }
+  if (reply === 'nak') {
+    // RFC 2131 §4.3.2 wants a NAK broadcast; to a client behind a router only its own address leads.
+    return toClient(ciaddr !== UNSPECIFIED && !isOnLink(snapshot, ciaddr) ? ciaddr : BROADCAST)
+  }
+  if (ciaddr !== UNSPECIFIED) return toClient(ciaddr)
+  if (isInform) return arrival.sourceAddress === UNSPECIFIED ? undefined : toClient(arrival.sourceAddress)
+  return toClient(BROADCAST)
+}
+
+/** Where a proxy OFFER goes: never to ciaddr, which another server gave. */
+export function proxyOfferDestination(request: DhcpRequest): ReplyDestination {
+  const { packet, arrival } = request
+  if (!isRelayed(packet)) return toClient(BROADCAST)
+  return relayAgentOf(packet)?.wantsSourcePort === true
+    ? { address: packet.giaddr, port: arrival.sourcePort, towards: 'source', from: 'dhcp' }
+    : { address: packet.giaddr, port: SERVER_PORT, towards: 'relay', from: 'dhcp' }
+}
+
+function toClient(address: Ipv4): ReplyDestination {
+  return { address, port: CLIENT_PORT, towards: 'client', from: 'dhcp' }
+}
+
+/** True when the address is on the server's own link, as far as the asking subnet shows. */
+function isOnLink(snapshot: DhcpSnapshot, address: DhcpPacket['ciaddr']): boolean {
+  const { subnet, settings } = snapshot
+  if (subnet === undefined || !cidrContains(subnet.cidr, settings.serverAddress)) return false
+  return cidrContains(subnet.cidr, address)
+}
