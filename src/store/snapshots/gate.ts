@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import type { GatedStep } from '../../model/first-boot.ts'
+import type { GateSnapshot } from '../../policy/first-boot/gate-snapshot.ts'
+import type { View } from '../store.ts'
+import { given } from '../tables/rows.ts'
+
+/** Reads what a gate needs; undefined when the boot, its machine or its cluster is not there. */
+export function readGateSnapshot(view: View, bootId: string, step: GatedStep): GateSnapshot | undefined {
+  const attempt = view.attempts.byId(bootId)
+  const machine = attempt === undefined ? undefined : view.machines.byId(attempt.machineId)
+  const cluster = machine?.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)
+  const redeemed = view.redemptions.ofBoot(bootId)
+  if (attempt === undefined || machine === undefined || cluster === undefined || redeemed === undefined)
+    return undefined
+  const { holderMachineId, holderBootId } = cluster.founding
+  const holderBoot = holderBootId === undefined ? undefined : view.attempts.byId(holderBootId)
+  return {
+    nowMs: view.nowMs,
+    machine,
+    attempt,
+    cluster,
+    steps: view.attempts.steps(bootId),
+    slot: view.membership.slot(cluster.id, step),
+    queue: view.membership.queue(cluster.id, step).map((entry) => ({
+      ...entry,
+      role: view.machines.byId(entry.machineId)?.role ?? 'worker',
+      isHolder: entry.machineId === holderMachineId,
+      heardAtMs: view.attempts.byId(entry.bootId)?.heardAtMs ?? 0,
+    })),
+    members: view.membership.members(cluster.id),
+    serviceFoundings: view.membership.serviceFoundings(cluster.id),
+    address: redeemed.address,
+    freshPassword: randomBytes(24).toString('base64url'),
+    ...given('holderHeardAtMs', holderBoot?.status === 'current' ? holderBoot.heardAtMs : undefined),
+    ...given('adminPassword', view.secrets.clusterSecret(cluster.id, 'iam-admin-password')),
+  }
+}

@@ -1,0 +1,28 @@
+import type { ReportSnapshot } from '../../policy/first-boot/report-snapshot.ts'
+import type { View } from '../store.ts'
+import { given } from '../tables/rows.ts'
+
+/** Reads what one report needs; undefined when the boot or its machine is not there. */
+export function readReportSnapshot(view: View, bootId: string): ReportSnapshot | undefined {
+  const attempt = view.attempts.byId(bootId)
+  const machine = attempt === undefined ? undefined : view.machines.byId(attempt.machineId)
+  if (attempt === undefined || machine === undefined) return undefined
+  const cluster = machine.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)
+  const others = cluster === undefined ? [] : view.machines.ofCluster(cluster.id)
+  const redeemed = view.redemptions.ofBoot(bootId)
+  return {
+    nowMs: view.nowMs,
+    machine,
+    attempt,
+    steps: view.attempts.steps(bootId),
+    slots: cluster === undefined ? [] : view.membership.slots(cluster.id),
+    members: cluster === undefined ? [] : view.membership.members(cluster.id),
+    serviceFoundings: cluster === undefined ? [] : view.membership.serviceFoundings(cluster.id),
+    othersReady: others.filter(
+      (other) => other.role === 'control-plane' && other.state === 'ready' && other.id !== machine.id,
+    ).length,
+    isConfigKept: redeemed?.configText !== undefined,
+    ...given('cluster', cluster),
+    ...given('address', redeemed?.address),
+  }
+}
