@@ -1,10 +1,13 @@
 import { decode } from '../../src/dhcp/decode.ts'
-import type { DhcpPacket } from '../../src/dhcp/packet.ts'
+import { encode } from '../../src/dhcp/encode.ts'
+import { addressesValue } from '../../src/dhcp/options.ts'
+import { chaddrOf, type DhcpPacket, type MessageType, packetOf } from '../../src/dhcp/packet.ts'
 import { allArchitectures } from '../../src/model/architectures.ts'
 import type { BootAttempt } from '../../src/model/boot-attempt.ts'
 import type { Lease, Offer } from '../../src/model/lease.ts'
 import type { Machine } from '../../src/model/machine.ts'
 import type { Subnet } from '../../src/model/subnet.ts'
+import { fromHex, textBytes, toHex } from '../../src/net/bytes.ts'
 import {
   formatCidr,
   type Ipv4,
@@ -112,6 +115,40 @@ export function requestFrom(bytes: Uint8Array, arrival: Arrival = BROADCAST_ARRI
 export function vectorRequest(name: string, arrival: Arrival = BROADCAST_ARRIVAL): DhcpRequest {
   return requestFrom(vector(name), arrival)
 }
+
+export interface ClientFields {
+  readonly messageType: MessageType
+  /** Last byte of the MAC 02:00:00:00:00:xx. */
+  readonly last: number
+  readonly ciaddr?: string
+  readonly giaddr?: string
+  readonly flags?: number
+  /** Options in hex by code; 50 and 54 may be written as addresses. */
+  readonly options?: Readonly<Record<number, string>>
+}
+
+/** A client's message as the server gets it, through the codec and back. */
+export function clientRequest(fields: ClientFields, arrival: Arrival = BROADCAST_ARRIVAL): DhcpRequest {
+  const { messageType, last, flags = 0 } = fields
+  const options = Object.entries(fields.options ?? {}).map(([code, text]): [number, Uint8Array] => [
+    Number(code),
+    text.includes('.') ? addressesValue([ip(text)]) : fromHex(text)!,
+  ])
+  const packet = packetOf({
+    op: 1,
+    messageType,
+    xid: 0x1234,
+    flags,
+    ciaddr: ip(fields.ciaddr ?? '0.0.0.0'),
+    giaddr: ip(fields.giaddr ?? '0.0.0.0'),
+    chaddr: chaddrOf(mac(last)),
+    options: new Map(options),
+  })
+  return requestFrom(encode(packet), arrival)
+}
+
+/** Text as an option's hex. */
+export const hexOf = (text: string): string => toHex(textBytes(text))
 
 /** The reply of a decision, decoded again as a client would. */
 export function replyOf(decision: DhcpDecision): DhcpPacket {

@@ -5,6 +5,7 @@ import type { Arrival } from '../../../src/policy/dhcp/question.ts'
 import {
   arrivalFrom,
   DhcpWorld,
+  hexOf,
   ip,
   machineOf,
   replyOf,
@@ -36,7 +37,6 @@ function shown(decision: DhcpDecision) {
   }
 }
 
-const hexOf = (text: string) => toHex(new TextEncoder().encode(text))
 const S_HEX = 'c0000201'
 const UUID_HEX = '0003000200040005000006000700080009'
 
