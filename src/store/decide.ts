@@ -1,5 +1,6 @@
 import type { Decision } from '../policy/decision.ts'
 import { type Effect, isDurable } from '../policy/effect.ts'
+import { conflictOf } from './conflict.ts'
 import type { Db } from './open-database.ts'
 
 /** A turn of the event loop that brought fewer units than this has drained what had arrived. */
@@ -153,7 +154,7 @@ export class Decider<View> {
       db.exec('ROLLBACK TO unit')
       db.exec('RELEASE unit')
       this.#parts.afterRollback()
-      unit.fail(error)
+      unit.fail(conflictOf(error))
       return false
     }
     const { outcome } = unit

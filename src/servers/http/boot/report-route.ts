@@ -1,0 +1,67 @@
+import type { FastifyInstance } from 'fastify'
+import type { Report } from '../../../model/first-boot.ts'
+import type { Decision } from '../../../policy/decision.ts'
+import { decideReport } from '../../../policy/first-boot/decide-report.ts'
+import type { ReportReply } from '../../../policy/first-boot/report-snapshot.ts'
+import { readReportSnapshot } from '../../../store/snapshots/report.ts'
+import type { BootContext } from './boot-context.ts'
+import { readReportBody } from './report-body.ts'
+import { bearerOf, clockOf, macOf } from './requests.ts'
+
+/** `POST /machines/{mac}/reports`: each report is a unit of its own, in the order in which they stand. */
+export function addReportRoute(server: FastifyInstance, context: BootContext): void {
+  const { store, log } = context
+
+  server.post<{ Params: { mac: string } }>('/machines/:mac/reports', async (request, reply) => {
+    const mac = macOf(request.params.mac)
+    const bootId = store.bootIdOfReportToken(bearerOf(request) ?? '')
+    if (mac === undefined || bootId === undefined) return reply.code(401).send({ error: 'unauthorized' })
+    const body = readReportBody(request.body)
+    if (body === undefined) {
+      return reply
+        .code(422)
+        .send({ error: 'want {"boot_id": "…", "reports": [1 to 256 reports]}', field: 'reports' })
+    }
+    if (body.bootId !== bootId) return reply.code(401).send({ error: 'unauthorized' })
+
+    const clockMs = clockOf(request)
+    let recorded = 0
+    for (const entry of body.reports) {
+      if (!entry.ok) return reply.code(422).send({ error: entry.detail, field: entry.field, recorded })
+      const decision = await decideOne(context, mac, bootId, entry.report, clockMs)
+      if (decision === undefined) return reply.code(401).send({ error: 'unauthorized' })
+      log.info(
+        {
+          mac,
+          boot: bootId,
+          step: entry.report.step,
+          state: entry.report.state,
+          sequence: entry.report.sequence,
+          reason: decision.reason,
+        },
+        'step report',
+      )
+      if (decision.reply === 'stale') return reply.code(409).send({ reason: decision.reason, recorded })
+      if (decision.reply === 'recorded') recorded += 1
+    }
+    return reply.send({ recorded })
+  })
+}
+
+/** Undefined: no such boot, or it is another machine's. */
+async function decideOne(
+  { store }: BootContext,
+  mac: string,
+  bootId: string,
+  report: Report,
+  clockMs: number | undefined,
+): Promise<Decision<ReportReply> | undefined> {
+  const decision = await store.decide<ReturnType<typeof readReportSnapshot>, ReportReply | 'unknown'>(
+    (view) => readReportSnapshot(view, bootId),
+    (snapshot) =>
+      snapshot === undefined || !snapshot.machine.macs.some((own) => own === mac)
+        ? { reply: 'unknown', reason: 'unknown-boot', effects: [] }
+        : decideReport(snapshot, report, clockMs),
+  )
+  return decision.reply === 'unknown' ? undefined : { ...decision, reply: decision.reply }
+}

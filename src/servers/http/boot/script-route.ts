@@ -1,0 +1,76 @@
+import type { FastifyInstance } from 'fastify'
+import { printable } from '../../../net/bytes.ts'
+import { decideScript, type ScriptRequest } from '../../../policy/boot/decide-script.ts'
+import { renderChainStep, renderGenericStart } from '../../../policy/boot/script-text.ts'
+import { readScriptSnapshot } from '../../../store/snapshots/script.ts'
+import type { BootContext } from './boot-context.ts'
+import { bootUrlFor, imageBaseUrlFor } from './boot-settings.ts'
+import { addressOf, macOf } from './requests.ts'
+
+/** Values that boards ship with instead of an identity of their own. */
+const JUNK_UUID =
+  /^(?:0{8}-|f{8}-|03000200-0400-0500-0006-000700080009|00020003-0004-0005-0006-000700080009|12345678-1234-)/
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const JUNK_SERIAL =
+  /^(?:|0+|default string|to be filled by o\.e\.m\.|system serial number|not specified|none|n\/a|123456789)$/i
+
+/** What iPXE put into the query: unchecked text, or lists where a name stood twice. */
+interface SmbiosQuery {
+  readonly uuid?: unknown
+  readonly serial?: unknown
+}
+
+/** `GET /boot/{mac}.ipxe` and `GET /boot.ipxe`: what to boot. Only a request with SMBIOS values may mint a token. */
+export function addScriptRoutes(server: FastifyInstance, context: BootContext): void {
+  const { store, settings, log } = context
+
+  server.get('/boot.ipxe', async (request, reply) => {
+    const address = addressOf(request)
+    return reply.type('text/plain').send(renderGenericStart(bootUrlFor(settings, address)))
+  })
+
+  server.get<{ Params: { file: string }; Querystring: SmbiosQuery }>(
+    '/boot/:file',
+    async (request, reply) => {
+      const mac = macOf(request.params.file)
+      const address = addressOf(request)
+      if (mac === undefined || address === undefined || !request.params.file.endsWith('.ipxe')) {
+        return reply.code(404).type('text/plain').send('no such script: want /boot/{mac}.ipxe\n')
+      }
+      if (request.query.uuid === undefined) return reply.type('text/plain').send(renderChainStep(mac))
+
+      const wanted: ScriptRequest = {
+        mac,
+        address,
+        isHead: request.method === 'HEAD',
+        ...identityClaims(request.query),
+      }
+      const place = {
+        subnets: settings.subnets,
+        bootUrl: bootUrlFor(settings, address),
+        imageBaseUrl: imageBaseUrlFor(settings, address),
+      }
+      const decision = await store.decide(
+        (view) => readScriptSnapshot(view, place, wanted),
+        (snapshot) => decideScript(snapshot, wanted),
+      )
+      log.info(
+        { mac, address, reason: decision.reason, serial: printable(String(request.query.serial ?? '')) },
+        'boot script chosen',
+      )
+      if (decision.reply.kind === 'not-found') {
+        return reply.code(404).type('text/plain').send(`boot from the local disk (${decision.reason})\n`)
+      }
+      return reply.header('cache-control', 'no-store').type('text/plain').send(decision.reply.text)
+    },
+  )
+}
+
+function identityClaims(query: SmbiosQuery): { uuid?: string; serial?: string } {
+  const uuid = typeof query.uuid === 'string' ? query.uuid.toLowerCase() : ''
+  const serial = typeof query.serial === 'string' ? query.serial.trim() : ''
+  return {
+    ...(UUID.test(uuid) && !JUNK_UUID.test(uuid) ? { uuid } : {}),
+    ...(/^[\x20-\x7e]{1,64}$/.test(serial) && !JUNK_SERIAL.test(serial) ? { serial } : {}),
+  }
+}

@@ -1,0 +1,105 @@
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { Conflict } from '../../../store/conflict.ts'
+import { StoreUnavailable } from '../../../store/decide.ts'
+import { addBootRoutes } from './boot-routes.ts'
+import { addClusterRoutes } from './cluster-routes.ts'
+import { addEventRoutes } from './event-routes.ts'
+import { addImageRoutes } from './image-routes.ts'
+import { addMachineRoutes } from './machine-routes.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { ProblemError, sendProblem } from './problem.ts'
+
+const OPEN_ROUTES = new Set(['/healthz', '/readyz'])
+const READS = new Set(['GET', 'HEAD'])
+
+/** The operator side: bearer tokens on every route but the two health checks; never on the boot network by default. */
+export async function startOperatorServer(
+  context: OperatorContext,
+  listen: { readonly host: string; readonly port: number },
+): Promise<FastifyInstance> {
+  const server = fastify({ bodyLimit: 1024 * 1024, forceCloseConnections: true, logger: false })
+  server.setErrorHandler((error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {
+    if (error instanceof ProblemError) return sendProblem(reply, error.problem)
+    if (error instanceof StoreUnavailable) {
+      const detail = 'the disk did not take the change; nothing was changed'
+      return sendProblem(reply, {
+        status: 503,
+        code: error.code,
+        title: 'Not now',
+        detail,
+        cure: 'free space on the data disk',
+      })
+    }
+    if (error instanceof Conflict) {
+      return sendProblem(reply, {
+        status: 409,
+        code: error.code,
+        title: 'Conflict',
+        detail: error.message,
+        cure: 'choose another value',
+        field: error.field,
+      })
+    }
+    const status = error.statusCode ?? 500
+    if (status >= 500) context.log.error({ err: error, url: request.url }, 'operator request failed')
+    const code =
+      error.validation === undefined ? (status >= 500 ? 'internal-error' : 'bad-request') : 'malformed-body'
+    const detail = status >= 500 ? 'an internal error; the log has it' : error.message
+    return sendProblem(reply, {
+      status,
+      code,
+      title: status >= 500 ? 'Internal error' : 'Bad request',
+      detail,
+    })
+  })
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, {
+      status: 404,
+      code: 'no-such-route',
+      title: 'Not found',
+      detail: `${request.method} ${request.url.slice(0, 200)}`,
+    }),
+  )
+  server.addHook('onRequest', async (request) => authorize(context, request))
+
+  addHealthRoutes(server, context)
+  addMachineRoutes(server, context)
+  addClusterRoutes(server, context)
+  addBootRoutes(server, context)
+  addImageRoutes(server, context)
+  addEventRoutes(server, context)
+  await server.listen(listen)
+  return server
+}
+
+function authorize({ store }: OperatorContext, request: FastifyRequest): void {
+  if (OPEN_ROUTES.has(request.routeOptions.url ?? '')) return
+  const token = /^Bearer ([A-Za-z0-9_-]{20,128})$/.exec(request.headers.authorization ?? '')?.[1]
+  const role = token === undefined ? undefined : store.lists.secrets.roleOf(token)
+  if (role === undefined) {
+    throw new ProblemError({
+      status: 401,
+      code: 'unauthorized',
+      title: 'Unauthorized',
+      detail: 'no good bearer token was sent',
+      cure: 'set PILOTLIGHT_TOKEN; the first token is in data_dir/admin.token',
+    })
+  }
+  if (role === 'viewer' && !READS.has(request.method)) {
+    throw new ProblemError({
+      status: 403,
+      code: 'forbidden',
+      title: 'Forbidden',
+      detail: 'a viewer changes nothing',
+    })
+  }
+}
+
+function addHealthRoutes(server: FastifyInstance, context: OperatorContext): void {
+  server.get('/healthz', async () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const problems = context.problems()
+    return reply.code(problems.length === 0 ? 200 : 503).send({ ready: problems.length === 0, problems })
+  })
+  server.get('/api/v1/counters', async () => context.counters())
+}

@@ -1,0 +1,49 @@
+import type { FastifyReply } from 'fastify'
+import type { Refusal } from '../../../policy/refusal.ts'
+
+/** What a problem document says beside its status (RFC 9457). */
+export interface Problem {
+  readonly status: number
+  readonly code: string
+  readonly title: string
+  readonly detail: string
+  readonly cure?: string
+  readonly field?: string
+}
+
+/** An error that a handler throws and the operator's server turns into a problem document. */
+export class ProblemError extends Error {
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    super(problem.detail)
+    this.problem = problem
+  }
+}
+
+export function notFound(what: string, ref: string): ProblemError {
+  return new ProblemError({
+    status: 404,
+    code: `${what}-unknown`,
+    title: 'Not found',
+    detail: `there is no ${what} ${JSON.stringify(ref.slice(0, 100))}`,
+    cure: `pilotlight ${what} list`,
+  })
+}
+
+export function problemOf(refusal: Refusal): ProblemError {
+  return new ProblemError({
+    status: refusal.status,
+    code: refusal.code,
+    title: refusal.status === 409 ? 'Conflict' : 'Unprocessable',
+    detail: refusal.detail,
+    cure: refusal.cure,
+    ...(refusal.field === undefined ? {} : { field: refusal.field }),
+  })
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem) {
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send({ type: `urn:pilotlight:problem:${problem.code}`, ...problem })
+}
