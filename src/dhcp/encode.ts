@@ -1,4 +1,4 @@
-import { type Ipv4, UNSPECIFIED } from '../net/ipv4.ts'
+import { putAddress } from './address-bytes.ts'
 import { type DhcpPacket, MESSAGE_TYPES, OPTION } from './packet.ts'
 
 /** The payload that every client must take: 576 less 28 bytes of IP and UDP header (RFC 2131 §2). */
@@ -92,11 +92,12 @@ function putOption(bytes: Uint8Array, start: number, code: number, value: Uint8A
   let at = start
   let from = 0
   do {
-    const part = value.subarray(from, from + 255)
+    const length = Math.min(value.length - from, 255)
     bytes[at] = code
-    bytes[at + 1] = part.length
-    bytes.set(part, at + 2)
-    at += 2 + part.length
+    bytes[at + 1] = length
+    // Byte by byte: most values are short, and a view for each would cost more than the copy.
+    for (let index = 0; index < length; index += 1) bytes[at + 2 + index] = value[from + index] ?? 0
+    at += 2 + length
     from += 255
   } while (from < value.length)
   return at
@@ -107,23 +108,6 @@ function endedByNul(value: Uint8Array): Uint8Array {
   const ended = new Uint8Array(value.length + 1)
   ended.set(value)
   return ended
-}
-
-function putAddress(bytes: Uint8Array, at: number, address: Ipv4): void {
-  if (address === UNSPECIFIED) return
-  let part = 0
-  let offset = at
-  for (let index = 0; index < address.length; index += 1) {
-    const char = address.charCodeAt(index)
-    if (char === 0x2e) {
-      bytes[offset] = part
-      offset += 1
-      part = 0
-    } else {
-      part = part * 10 + (char - 0x30)
-    }
-  }
-  bytes[offset] = part
 }
 
 /** Writes at most one byte less than the field, so that a NUL always ends it. */

@@ -1,5 +1,6 @@
 import { latin1 } from '../net/bytes.ts'
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../net/ipv4.ts'
+import { type Ipv4, ipv4FromBytes } from '../net/ipv4.ts'
+import { putAddress } from './address-bytes.ts'
 import { SMALLEST_PAYLOAD_MAX } from './encode.ts'
 import { type DhcpPacket, OPTION } from './packet.ts'
 
@@ -23,10 +24,9 @@ export function leaseSecondsOf(packet: DhcpPacket): number | undefined {
   return numberIn(packet, OPTION.leaseSeconds, 4)
 }
 
-/** Option 55: the codes that the client wants, in its order; undefined when it did not say. */
-export function parameterListOf(packet: DhcpPacket): readonly number[] | undefined {
-  const value = packet.options.get(OPTION.parameterList)
-  return value === undefined ? undefined : [...new Set(value)]
+/** Option 55: the codes that the client wants, one a byte, in its order, repeats included; undefined: it did not say. */
+export function parameterListOf(packet: DhcpPacket): Uint8Array | undefined {
+  return packet.options.get(OPTION.parameterList)
 }
 
 /**
@@ -48,7 +48,7 @@ export function textOf(packet: DhcpPacket, code: number): string | undefined {
 export function addressesValue(addresses: readonly Ipv4[]): Uint8Array {
   const value = new Uint8Array(addresses.length * 4)
   addresses.forEach((address, index) => {
-    value.set(ipv4ToBytes(address), index * 4)
+    putAddress(value, index * 4, address)
   })
   return value
 }

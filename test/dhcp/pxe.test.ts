@@ -85,8 +85,8 @@ t.test('option 57 is read in the way that fits every client: headers counted in'
   t.equal(payloadMaxOf(withOption(57, fromHex('0001')!)), 548)
 })
 
-t.test('option 55 keeps its order and loses its repeats', async (t) => {
-  t.same(parameterListOf(withOption(55, fromHex('0306010306')!)), [3, 6, 1])
+t.test('option 55 is read in its order; absent is not the same as empty', async (t) => {
+  t.same([...parameterListOf(withOption(55, fromHex('030601')!))!], [3, 6, 1])
   t.equal(parameterListOf(packetFrom('B6')), undefined)
 })
 

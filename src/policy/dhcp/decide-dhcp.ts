@@ -1,5 +1,6 @@
 import { clientMac } from '../../dhcp/packet.ts'
 import type { Subnet } from '../../model/subnet.ts'
+import { type Ipv4, UNSPECIFIED } from '../../net/ipv4.ts'
 import { classifyClient } from './classify-client.ts'
 import { decideDecline } from './decide-decline.ts'
 import { decideDiscover } from './decide-discover.ts'
@@ -11,6 +12,8 @@ import { type DhcpCase, type DhcpDecision, silent } from './dhcp-case.ts'
 import { type DhcpRequest, withTrustedCiaddr } from './question.ts'
 import type { DhcpSnapshot } from './snapshot.ts'
 
+const FIRST_MULTICAST_NET = 224
+
 /**
  * Answers one DHCP message, or decides to stay silent. The reply may leave once the durable effects are on disk; with
  * trace effects alone it leaves at once.
@@ -21,6 +24,9 @@ export function decideDhcp(snapshot: DhcpSnapshot, request: DhcpRequest): DhcpDe
   if (mac === undefined) return silent('no-ethernet-address')
   const { mode, raspberryPiPrefixes } = snapshot.settings
   if (mode === 'off') return silent('dhcp-off')
+  // Replies go to these two, and anybody can write them: no server of ours shouts at a multicast group for a stranger.
+  if (!isZeroOrUnicast(packet.giaddr)) return silent('bad-relay-address')
+  if (!isZeroOrUnicast(packet.ciaddr)) return silent('bad-client-address')
   const c: DhcpCase = {
     snapshot,
     request: { packet, arrival: request.arrival },
@@ -33,6 +39,12 @@ export function decideDhcp(snapshot: DhcpSnapshot, request: DhcpRequest): DhcpDe
     return packet.messageType === 'discover' ? decideProxyDiscover(c) : silent('left-to-address-server')
   }
   return snapshot.subnet === undefined ? silent('no-subnet') : decideLeased(c, snapshot.subnet)
+}
+
+function isZeroOrUnicast(address: Ipv4): boolean {
+  if (address === UNSPECIFIED) return true
+  const first = Number.parseInt(address, 10)
+  return first > 0 && first < FIRST_MULTICAST_NET
 }
 
 function decideLeased(c: DhcpCase, subnet: Subnet): DhcpDecision {

@@ -36,7 +36,7 @@ export function decideDiscover(c: DhcpCase, subnet: Subnet): DhcpDecision {
   const admission = admit(c)
   if (typeof admission === 'string') return silent(admission)
   const chosen = chooseAddress(snapshot, subnet, mac, requestedAddressOf(request.packet))
-  const conflict = conflictEvents(c, subnet)
+  const conflict = chosen?.from === 'reservation' ? [] : conflictEvents(c, subnet)
   if (chosen === undefined) {
     const why = subnet.pool === undefined ? 'no-reservation' : 'pool-exhausted'
     return silent(why, [...conflict, ...exhaustedEvents(c, subnet, why)])

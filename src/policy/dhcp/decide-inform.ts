@@ -1,5 +1,5 @@
 import type { Subnet } from '../../model/subnet.ts'
-import { cidrContains, UNSPECIFIED } from '../../net/ipv4.ts'
+import { isHostAddress, UNSPECIFIED } from '../../net/ipv4.ts'
 import { buildInformReply } from './build-reply.ts'
 import { chooseBootFile } from './choose-boot-file.ts'
 import { answer, type DhcpCase, type DhcpDecision, silent } from './dhcp-case.ts'
@@ -11,7 +11,7 @@ export function decideInform(c: DhcpCase, subnet: Subnet): DhcpDecision {
   if (snapshot.machine === undefined) return silent('unknown-machine')
   const { ciaddr } = request.packet
   // The answer goes to ciaddr, which anybody can write: never send it out of the subnet that was asked for.
-  if (ciaddr !== UNSPECIFIED && !cidrContains(subnet.cidr, ciaddr)) return silent('inform-from-elsewhere')
+  if (ciaddr !== UNSPECIFIED && !isHostAddress(subnet.cidr, ciaddr)) return silent('inform-from-elsewhere')
   const destination = replyDestination(snapshot, request, 'ack')
   if (destination === undefined) return silent('no-reply-address')
   const boot = chooseBootFile(snapshot, mac, client, snapshot.latestAttempt)

@@ -23,18 +23,25 @@ const TAIL: readonly number[] = [
   OPTION.relayAgent,
 ]
 
+const UNRANKED = 500
+const RANKS: readonly number[] = Array.from({ length: 256 }, (_, code) => {
+  if (HEAD.includes(code)) return HEAD.indexOf(code)
+  return TAIL.includes(code) ? 1000 + TAIL.indexOf(code) : UNRANKED
+})
+
 /** The options of one reply while it is put together. */
 export class OptionList {
-  readonly #wanted: readonly number[] | undefined
-  readonly #values = new Map<number, Uint8Array>()
+  readonly #wanted: Uint8Array | undefined
+  readonly #options: { readonly code: number; readonly rank: number; readonly value: Uint8Array }[] = []
 
   /** @param wanted option 55 of the request; undefined when the client did not say. */
-  constructor(wanted: readonly number[] | undefined) {
+  constructor(wanted: Uint8Array | undefined) {
     this.#wanted = wanted
   }
 
+  /** Puts an option; each code once. */
   put(code: number, value: Uint8Array): void {
-    this.#values.set(code, value)
+    this.#options.push({ code, rank: this.#rankOf(code), value })
   }
 
   /** Puts an option that a client without option 55 gets as well. */
@@ -55,12 +62,14 @@ export class OptionList {
 
   /** Head, then the rest in the client's order (RFC 2132 §9.8), then tail. */
   inOrder(): ReadonlyMap<number, Uint8Array> {
-    const asked = this.#wanted ?? []
-    const rank = (code: number): number => {
-      if (HEAD.includes(code)) return HEAD.indexOf(code)
-      if (TAIL.includes(code)) return 1000 + TAIL.indexOf(code)
-      return asked.includes(code) ? 10 + asked.indexOf(code) : 500
-    }
-    return new Map([...this.#values].sort(([a], [b]) => rank(a) - rank(b)))
+    const ordered = new Map<number, Uint8Array>()
+    for (const { code, value } of this.#options.sort((a, b) => a.rank - b.rank)) ordered.set(code, value)
+    return ordered
+  }
+
+  #rankOf(code: number): number {
+    const rank = RANKS[code] ?? UNRANKED
+    const asked = rank === UNRANKED && this.#wanted !== undefined ? this.#wanted.indexOf(code) : -1
+    return asked === -1 ? rank : 10 + asked
   }
 }

@@ -7,6 +7,7 @@ import {
   closed,
   type DhcpSockets,
   enlargeReceiveBuffer,
+  type InheritedSockets,
   isLoopback,
   namedSockets,
   openDhcpSockets,
@@ -33,6 +34,8 @@ export interface DhcpServerOptions {
   /** Default 4011. 0 takes any free port. */
   readonly proxyPort?: number
   readonly receiveBufferBytes?: number
+  /** Sockets that systemd opened; those not given are opened by the server. */
+  readonly inherited?: InheritedSockets
 }
 
 /** Receives DHCP messages, has them answered, and sends the replies. It decides nothing itself. */
@@ -66,8 +69,8 @@ export class DhcpServer {
 
   /** Opens the ports; rejects with a `DhcpPortError` that names the cure. */
   async start(): Promise<void> {
-    const { address, port = 67, proxyPort = 4011, log } = this.#options
-    const sockets = await openDhcpSockets(address, port, proxyPort)
+    const { address, port = 67, proxyPort = 4011, inherited, log } = this.#options
+    const sockets = await openDhcpSockets(address, port, proxyPort, inherited)
     this.#isStopping = false
     this.#sockets = sockets
     this.#askForBuffers(sockets)
@@ -150,9 +153,10 @@ export class DhcpServer {
     if (sockets === undefined) return
     const from: Socket = reply.from === 'pxe' ? sockets.pxe : sockets.unicast
     const address = reply.address === BROADCAST ? sockets.broadcastAddress : reply.address
-    // A simulation on loopback talks of addresses that may exist on a real link: nothing for them may leave.
-    if (isLoopback(this.#options.address) && !isLoopback(address)) {
-      this.#count('kept-on-loopback')
+    // A simulation on loopback talks of addresses that may exist on a real link: nothing for them may leave. And
+    // nobody on a real link has business with this host's loopback, whatever he writes into giaddr.
+    if (isLoopback(this.#options.address) !== isLoopback(address)) {
+      this.#count('not-sent:loopback')
       return
     }
     from.send(reply.bytes, this.#portOf(reply, sockets), address, this.#sent)

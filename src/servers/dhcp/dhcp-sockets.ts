@@ -15,6 +15,13 @@ export interface DhcpSockets {
   readonly broadcastAddress: Ipv4
 }
 
+/** Sockets that systemd opened for us, by file descriptor; those not given are opened here. */
+export interface InheritedSockets {
+  readonly unicast?: number
+  readonly broadcast?: number
+  readonly pxe?: number
+}
+
 /** A port that is taken or forbidden, with what to do about it. */
 export class DhcpPortError extends Error {
   readonly code = 'dhcp-port'
@@ -31,21 +38,29 @@ const LOOPBACK_BROADCAST = '127.255.255.255' as Ipv4
  * Opens the three sockets. A datagram to 255.255.255.255 leaves by the interface of the socket's own address, and by
  * the default route from a wildcard socket: so one socket sends and another one hears broadcasts.
  *
+ * Node cannot tell which interface a broadcast came in by. With several links, systemd opens a socket for each
+ * (`BindToDevice=`) and hands it over as `inherited`.
+ *
  * On a loopback address nothing is bound to the wildcard address, or a simulation would hear the machine's real links.
  */
-export async function openDhcpSockets(address: Ipv4, port: number, proxyPort: number): Promise<DhcpSockets> {
+export async function openDhcpSockets(
+  address: Ipv4,
+  port: number,
+  proxyPort: number,
+  inherited: InheritedSockets = {},
+): Promise<DhcpSockets> {
   const isLocal = isLoopback(address)
   const opened: Socket[] = []
-  const open = async (at: Ipv4, wanted: number) => {
-    const socket = await bound(at, wanted)
+  const open = async (at: Ipv4, wanted: number, fd: number | undefined) => {
+    const socket = await bound(at, wanted, fd)
     opened.push(socket)
     return socket
   }
   try {
-    const unicast = await open(address, port)
+    const unicast = await open(address, port, inherited.unicast)
     const samePort = unicast.address().port
-    const broadcast = await open(isLocal ? LOOPBACK_BROADCAST : UNSPECIFIED, samePort)
-    const pxe = await open(address, proxyPort)
+    const broadcast = await open(isLocal ? LOOPBACK_BROADCAST : UNSPECIFIED, samePort, inherited.broadcast)
+    const pxe = await open(address, proxyPort, inherited.pxe)
     return { unicast, broadcast, pxe, broadcastAddress: isLocal ? LOOPBACK_BROADCAST : BROADCAST }
   } catch (error) {
     await Promise.all(opened.map(closed))
@@ -84,7 +99,7 @@ export async function closed(socket: Socket): Promise<void> {
   await gone
 }
 
-async function bound(address: Ipv4, port: number): Promise<Socket> {
+async function bound(address: Ipv4, port: number, fd: number | undefined): Promise<Socket> {
   const socket = createSocket({
     type: 'udp4',
     reuseAddr: true,
@@ -94,7 +109,8 @@ async function bound(address: Ipv4, port: number): Promise<Socket> {
   try {
     // Listened for first: with the lookup above, `listening` may come before `bind` returns.
     const listening = once(socket, 'listening')
-    socket.bind(port, address)
+    if (fd === undefined) socket.bind(port, address)
+    else socket.bind({ fd })
     await listening
   } catch (error) {
     socket.close()

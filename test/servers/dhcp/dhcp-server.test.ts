@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { decode } from '../../../src/dhcp/decode.ts'
 import type { DhcpPacket } from '../../../src/dhcp/packet.ts'
@@ -207,7 +210,7 @@ t.test('a reply that cannot be sent is a warning, not a crash', async (t) => {
 t.test('a server on loopback sends nothing to addresses elsewhere', async (t) => {
   const { client, ports, server } = await setUp(t)
   client.send(vector('V11'), ports.server, SERVER)
-  while (server.counters.get('kept-on-loopback') === undefined) await new Promise(setImmediate)
+  while (server.counters.get('not-sent:loopback') === undefined) await new Promise(setImmediate)
   t.equal(server.counters.get('sent:ack'), undefined)
 })
 
@@ -245,6 +248,32 @@ t.test(
     t.match(lines, [{ level: 'warn', facts: { cure: 'sysctl -w net.core.rmem_max=1073741824' } }])
   },
 )
+
+t.test('sockets opened by systemd are taken over', async (t) => {
+  const unicast = await udp('127.0.0.1')
+  const { port } = unicast.address()
+  const handed = [unicast, await udp('127.255.255.255', port), await udp('127.0.0.1')]
+  const everybody = await udp('127.255.255.255')
+  const client = await udp('127.0.0.1')
+  const fds = handed.map((one) => (one as unknown as { _handle: { fd: number } })._handle.fd)
+  const program = fileURLToPath(new URL('../../support/dhcp-inherited-server.ts', import.meta.url))
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const child = spawn(process.execPath, [program, String(everybody.address().port)], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit', ...fds],
+  })
+  t.teardown(() => {
+    child.kill()
+    for (const socket of [...handed, everybody, client]) socket.close()
+  })
+  const [line] = (await once(child.stdout as Readable, 'data')) as [Buffer]
+  t.same(JSON.parse(String(line)), { server: port, proxy: handed[2]?.address().port })
+  // This process lets go of them, or it would take half of the datagrams.
+  for (const socket of handed.splice(0)) socket.close()
+  client.setBroadcast(true)
+  client.send(vector('V1'), port, '127.255.255.255')
+  t.equal((await nextReply(everybody)).packet.messageType, 'offer')
+})
 
 t.test('a port that cannot be had is a typed error with its cure', async (t) => {
   const holder = createSocket({ type: 'udp4' })
