@@ -36,5 +36,7 @@ export function openWriter(path: string): Db {
 export function openReader(path: string): Db {
   const db = new Database(path, { readonly: true })
   db.pragma('busy_timeout = 5000')
+  // The statements about offers must compile here too; the offers themselves are the writer's.
+  db.exec(TEMP_TABLES)
   return db
 }

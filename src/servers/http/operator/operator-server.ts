@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { ApiListen } from '../../../config/config.ts'
 import { Conflict } from '../../../store/conflict.ts'
 import { StoreUnavailable } from '../../../store/decide.ts'
 import { addBootRoutes } from './boot-routes.ts'
@@ -15,7 +16,7 @@ const READS = new Set(['GET', 'HEAD'])
 /** The operator side: bearer tokens on every route but the two health checks; never on the boot network by default. */
 export async function startOperatorServer(
   context: OperatorContext,
-  listen: { readonly host: string; readonly port: number },
+  listen: ApiListen,
 ): Promise<FastifyInstance> {
   const server = fastify({ bodyLimit: 1024 * 1024, forceCloseConnections: true, logger: false })
   server.setErrorHandler((error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {

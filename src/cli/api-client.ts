@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { Config } from '../config/config.ts'
+import { EXIT } from './exit-codes.ts'
+import { CliFailure } from './failure.ts'
+import { configOf } from './program-dir.ts'
+
+/** How the client commands reach a server. */
+export interface ApiAccess {
+  readonly url: string
+  readonly token: string
+}
+
+/** `PILOTLIGHT_URL` and `PILOTLIGHT_TOKEN`, else `~/.config/pilotlight/token`, else this machine's own server. */
+export function accessOf(): ApiAccess {
+  const { PILOTLIGHT_URL, PILOTLIGHT_TOKEN } = process.env
+  const config =
+    PILOTLIGHT_URL !== undefined && PILOTLIGHT_TOKEN !== undefined
+      ? undefined
+      : configOf(process.env.PILOTLIGHT_CONFIG)
+  const url = PILOTLIGHT_URL ?? urlOf(config)
+  const files = [
+    path.join(os.homedir(), '.config', 'pilotlight', 'token'),
+    path.join(config?.dataDir ?? '', 'admin.token'),
+  ]
+  const file = files.find((candidate) => existsSync(candidate))
+  const token = PILOTLIGHT_TOKEN ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim())
+  if (token === undefined) {
+    throw new CliFailure(
+      'no token: set PILOTLIGHT_TOKEN, or run this where the server runs (data_dir/admin.token)',
+      EXIT.usage,
+    )
+  }
+  return { url: url.replace(/\/$/, ''), token }
+}
+
+/** One call of the operator's API; a problem document becomes the message that the operator reads. */
+export async function call<Answer>(
+  method: string,
+  route: string,
+  body?: unknown,
+  access = accessOf(),
+): Promise<Answer> {
+  let response: Response
+  try {
+    response = await fetch(`${access.url}/api/v1${route}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${access.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  } catch (cause) {
+    const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message
+    throw new CliFailure(
+      `${access.url} is not reachable (${why}): is pilotlight serve running?`,
+      EXIT.notReachable,
+    )
+  }
+  const text = await response.text()
+  const answer = text === '' ? undefined : parse(text)
+  if (response.ok) return answer as Answer
+  const problem = (answer ?? {}) as { detail?: string; cure?: string; code?: string }
+  const cure = problem.cure === undefined ? '' : `\ncure: ${problem.cure}`
+  throw new CliFailure(
+    `${problem.detail ?? `status ${response.status}`} (${problem.code ?? response.status})${cure}`,
+  )
+}
+
+/** Every item of a list, page after page. */
+export async function callAll<Item>(route: string): Promise<Item[]> {
+  const items: Item[] = []
+  let after = ''
+  for (;;) {
+    const separator = route.includes('?') ? '&' : '?'
+    const page = await call<{ items: Item[]; next: string | null }>(
+      'GET',
+      `${route}${separator}after=${encodeURIComponent(after)}&limit=500`,
+    )
+    items.push(...page.items)
+    if (page.next === null) return items
+    after = page.next
+  }
+}
+
+function urlOf(config: Config | undefined): string {
+  if (config === undefined || 'path' in config.api) {
+    throw new CliFailure(
+      'the API listens on a socket file: set PILOTLIGHT_URL to where it is reachable by HTTP',
+      EXIT.usage,
+    )
+  }
+  return `http://${config.api.host}:${config.api.port}`
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

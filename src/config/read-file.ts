@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
+import { type Complaint, ConfigError, shown } from './messages.ts'
+import { KEYS, type KeyName, SUBNET_KEYS, type SubnetKeyName } from './schema.ts'
+
+/** A value with the place in the file that it came from. */
+export interface Found {
+  readonly value: unknown
+  readonly where: string
+}
+
+/** What a file says, key by key, checked for its types but not yet for what belongs together. */
+export interface FileContent {
+  readonly values: ReadonlyMap<KeyName, Found>
+  readonly subnets: readonly ReadonlyMap<SubnetKeyName, Found>[]
+}
+
+const SECTIONS = new Set(['dhcp', 'tftp', 'boot', 'api', 'log'])
+
+/**
+ * Reads a YAML file into its known keys. Unknown keys and values of the wrong type are complained of with their line.
+ *
+ * @throws ConfigError when the file cannot be read or is no YAML.
+ */
+export function readConfigFile(file: string, complaints: Complaint[]): FileContent {
+  const source = readSource(file)
+  const lines = new LineCounter()
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false })
+  const at = (node: { range?: readonly number[] | null } | null | undefined) => {
+    const { line, col } = lines.linePos(node?.range?.[0] ?? 0)
+    return `${file}:${line}:${col}`
+  }
+  const [broken] = document.errors
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0])
+    const message = broken.message.split('\n')[0] ?? ''
+    throw new ConfigError([
+      { where: `${file}:${line}:${col}`, key: 'YAML', got: message, want: 'well-formed YAML' },
+    ])
+  }
+  const values = new Map<KeyName, Found>()
+  let subnets: readonly ReadonlyMap<SubnetKeyName, Found>[] = []
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw new ConfigError([{ where: `${file}:1:1`, key: 'file', got: 'no map', want: 'keys and values' }])
+  }
+  for (const [key, keyNode, valueNode] of entries(document.contents)) {
+    if (key === 'subnets') {
+      subnets = readSubnets(valueNode, at, complaints)
+    } else if (SECTIONS.has(key) && (isMap(valueNode) || valueNode === null)) {
+      for (const [inner, innerNode, node] of entries(valueNode)) take(`${key}.${inner}`, innerNode, node)
+    } else {
+      take(key, keyNode, valueNode)
+    }
+  }
+  return { values, subnets }
+
+  function take(key: string, keyNode: Node, valueNode: Node | null): void {
+    const rule = Object.hasOwn(KEYS, key) ? KEYS[key as KeyName] : undefined
+    if (rule === undefined) return void complaints.push(unknownKey(at(keyNode), key, Object.keys(KEYS)))
+    const value = plain(valueNode)
+    if (value === null) return
+    const read = rule.parse(value)
+    const where = at(valueNode)
+    if (read === undefined)
+      complaints.push({ where, key, got: shown(value), want: `${rule.want}, such as ${rule.example}` })
+    else values.set(key as KeyName, { value: read, where })
+  }
+}
+
+type At = (node: { range?: readonly number[] | null } | null | undefined) => string
+
+function readSubnets(
+  node: Node | null,
+  at: At,
+  complaints: Complaint[],
+): readonly ReadonlyMap<SubnetKeyName, Found>[] {
+  if (node === null) return []
+  if (!isSeq(node)) {
+    complaints.push({
+      where: at(node),
+      key: 'subnets',
+      got: 'no list',
+      want: 'a list: "- cidr: 10.77.0.0/24"',
+    })
+    return []
+  }
+  return node.items.map((item, index) => {
+    const found = new Map<SubnetKeyName, Found>()
+    if (!isMap(item)) {
+      complaints.push({
+        where: at(item as Node),
+        key: `subnets[${index}]`,
+        got: 'no map',
+        want: 'keys and values',
+      })
+      return found
+    }
+    for (const [name, keyNode, valueNode] of entries(item as YAMLMap)) {
+      const key = `subnets[${index}].${name}`
+      const rule = Object.hasOwn(SUBNET_KEYS, name) ? SUBNET_KEYS[name as SubnetKeyName] : undefined
+      if (rule === undefined) {
+        complaints.push(unknownKey(at(keyNode), key, Object.keys(SUBNET_KEYS)))
+        continue
+      }
+      const value = plain(valueNode)
+      if (value === null) continue
+      const read = rule.parse(value)
+      const where = at(valueNode)
+      if (read === undefined)
+        complaints.push({ where, key, got: shown(value), want: `${rule.want}, such as ${rule.example}` })
+      else found.set(name as SubnetKeyName, { value: read, where })
+    }
+    if (!found.has('cidr')) {
+      complaints.push({
+        where: at(item),
+        key: `subnets[${index}].cidr`,
+        got: 'nothing',
+        want: 'the subnet itself, such as 10.77.0.0/24',
+      })
+    }
+    return found
+  })
+}
+
+function readSource(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const got = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(error)
+    throw new ConfigError([
+      { where: file, key: 'file', got, want: 'a readable file', cure: 'write one: pilotlight init' },
+    ])
+  }
+}
+
+function* entries(map: unknown): Generator<[string, Node, Node | null]> {
+  if (!isMap(map)) return
+  for (const pair of map.items) {
+    const key = pair.key as Node
+    yield [isScalar(key) ? String(key.value) : '?', key, (pair.value ?? null) as Node | null]
+  }
+}
+
+function plain(node: Node | null): unknown {
+  if (node === null) return null
+  if (isScalar(node)) return node.value
+  return (node as unknown as { toJSON(): unknown }).toJSON()
+}
+
+function unknownKey(where: string, key: string, known: readonly string[]): Complaint {
+  return { where, key, got: 'an unknown key', want: `one of ${known.join(', ')}` }
+}
