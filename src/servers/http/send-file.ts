@@ -104,7 +104,7 @@ async function sendBody(
       at += length
       sent += length
     }
-    response.end()
+    await ended(response)
   } catch (error) {
     response.destroy()
     reply.log.warn({ err: error }, 'file not sent whole')
@@ -112,7 +112,7 @@ async function sendBody(
     cutter.stop()
     await handle?.close()
   }
-  const isWhole = sent === run.last - run.first + 1 && !response.destroyed
+  const isWhole = sent === run.last - run.first + 1 && response.writableFinished
   onSent({ bytes: sent, isWhole, isWholeFile: isWhole && isWholeFile })
   return reply
 }
@@ -126,6 +126,15 @@ async function readChunk(handle: FileHandle, position: number, length: number): 
     filled += bytesRead
   }
   return buffer
+}
+
+/** Resolves when the last byte was handed to the kernel, or the reader has gone. */
+function ended(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once('finish', resolve)
+    response.once('close', resolve)
+    response.end()
+  })
 }
 
 function drained(response: ServerResponse): Promise<void> {

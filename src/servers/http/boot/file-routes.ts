@@ -20,9 +20,7 @@ export function addFileRoutes(server: FastifyInstance, context: BootContext): vo
       sha256: loader.sha256,
       contentType: loader.name.endsWith('.efi') ? 'application/efi' : 'application/octet-stream',
     }
-    return sendFile(request, reply, file, (sent) =>
-      note(context, request, { what: 'loader', name: loader.name }, sent),
-    )
+    return sendFile(request, reply, file, noting(context, request, { what: 'loader', name: loader.name }))
   })
 
   server.get<{ Params: { image: string; file: string } }>('/images/:image/:file', async (request, reply) => {
@@ -39,10 +37,13 @@ export function addFileRoutes(server: FastifyInstance, context: BootContext): vo
       contentType: 'application/octet-stream',
       lastModifiedMs: image.createdAtMs,
     }
-    return sendFile(request, reply, file, (sent) => {
-      const what = whatOf(entry)
-      if (what !== undefined) note(context, request, { what, name: entry.name }, sent)
-    })
+    const what = whatOf(entry)
+    return sendFile(
+      request,
+      reply,
+      file,
+      what === undefined ? undefined : noting(context, request, { what, name: entry.name }),
+    )
   })
 }
 
@@ -51,20 +52,22 @@ function whatOf(entry: ImageFile): SentFile['what'] | undefined {
 }
 
 /** Writes down in the machine's boot attempt what went out; a failure to do so must not fail the transfer. */
-function note(
+function noting(
   { store, log }: BootContext,
   request: FastifyRequest,
   file: Pick<SentFile, 'what' | 'name'>,
-  sent: Sent,
-): void {
+): (sent: Sent) => void {
+  // Read now: a connection that has ended does not say any more whose it was.
   const address = addressOf(request)
-  log.info({ address, file: file.name, bytes: sent.bytes, whole: sent.isWhole }, 'file sent')
-  if (address === undefined) return
-  const facts: SentFile = { ...file, bytes: sent.bytes, resends: 0, isWhole: sent.isWholeFile }
-  store
-    .decide(
-      (view) => readFileSentSnapshot(view, address),
-      (snapshot) => decideFileSent(snapshot, facts),
-    )
-    .catch((error: unknown) => log.warn({ err: error }, 'sent file not recorded'))
+  return (sent) => {
+    log.info({ address, file: file.name, bytes: sent.bytes, whole: sent.isWhole }, 'file sent')
+    if (address === undefined) return
+    const facts: SentFile = { ...file, bytes: sent.bytes, resends: 0, isWhole: sent.isWholeFile }
+    store
+      .decide(
+        (view) => readFileSentSnapshot(view, address),
+        (snapshot) => decideFileSent(snapshot, facts),
+      )
+      .catch((error: unknown) => log.warn({ err: error }, 'sent file not recorded'))
+  }
 }
