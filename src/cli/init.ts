@@ -1,0 +1,126 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { formatCidr, type Ipv4, ipv4FromNumber, ipv4ToNumber, networkOf, parseIpv4 } from '../net/ipv4.ts'
+import { EXIT } from './exit-codes.ts'
+import { CliFailure } from './failure.ts'
+
+export interface InitOptions {
+  readonly config: string
+  readonly interface?: string
+  readonly stdout?: boolean
+  readonly force?: boolean
+}
+
+/** An interface with an IPv4 address, as a candidate for the provisioning link. */
+export interface Link {
+  readonly name: string
+  readonly address: Ipv4
+  readonly prefixBits: number
+}
+
+/** `pilotlight init`: writes a configuration for the likeliest link, with every choice commented. */
+export function init(options: InitOptions): void {
+  const links = linksOf(os.networkInterfaces())
+  const link = chooseLink(links, options.interface)
+  const text = configText(link, links)
+  if (options.stdout === true) {
+    process.stdout.write(text)
+    return
+  }
+  if (existsSync(options.config) && options.force !== true) {
+    throw new CliFailure(`${options.config} is there already; --force overwrites it, --stdout prints instead`)
+  }
+  mkdirSync(path.dirname(options.config), { recursive: true })
+  writeFileSync(options.config, text, { mode: 0o644 })
+  console.log(
+    `wrote ${options.config}: machines will be served on ${link.name} (${link.address}/${link.prefixBits})`,
+  )
+  console.log('next: read it, then: pilotlight assets install && pilotlight doctor && pilotlight serve')
+}
+
+/** This machine's links with an IPv4 address, loopback left out. */
+export function linksOf(interfaces: ReturnType<typeof os.networkInterfaces>): readonly Link[] {
+  return Object.entries(interfaces).flatMap(([name, infos]) =>
+    (infos ?? []).flatMap((info) => {
+      const address = info.internal ? undefined : parseIpv4(info.address)
+      const prefixBits = Number(info.cidr?.split('/')[1] ?? 24)
+      return address === undefined ? [] : [{ name, address, prefixBits }]
+    }),
+  )
+}
+
+/** The named link, else the last private one: a server's first link usually leads out, a later one to its rack. */
+function chooseLink(links: readonly Link[], wanted: string | undefined): Link {
+  const chosen =
+    wanted === undefined
+      ? (links.filter(isPrivate).at(-1) ?? links.at(-1))
+      : links.find((link) => link.name === wanted)
+  if (chosen !== undefined) return chosen
+  const have = links.map((link) => `${link.name} (${link.address})`).join(', ') || 'none'
+  throw new CliFailure(
+    `no interface ${wanted ?? 'with an IPv4 address'}; this machine has: ${have}`,
+    EXIT.usage,
+  )
+}
+
+function isPrivate({ address }: Link): boolean {
+  return /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(address)
+}
+
+/** The configuration, commented for a person who has not read the documentation. */
+export function configText(link: Link, links: readonly Link[]): string {
+  const network = networkOf(link.address, link.prefixBits)
+  const cidr = formatCidr({ network, prefixBits: link.prefixBits })
+  const pool = poolOf(link)
+  const others = links
+    .filter((other) => other.name !== link.name)
+    .map((other) => `${other.name} (${other.address})`)
+  return `# Pilotlight's configuration. Every key can also be set in the environment: dhcp.mode is PILOTLIGHT_DHCP_MODE.
+# docs/configuration.md explains each.
+
+# The provisioning link: machines are served here, and only here.${others.length === 0 ? '' : ` Others of this machine: ${others.join(', ')}.`}
+interface: ${link.name}
+server_address: ${link.address}
+
+# authoritative: this server leases the addresses, and is the only one that does.
+# proxy: another DHCP server leases them, this one only adds what to boot.
+# off: neither; point your DHCP server's clients to http://${link.address}:8080/boot.ipxe.
+dhcp:
+  mode: authoritative
+
+subnets:
+  - cidr: ${cidr}
+${pool === undefined ? '    # too small for a pool: reserve an address for each machine\n' : `    pool: ${pool} # for machines without an address of their own; must be free\n`}    # router: ${link.address}
+    # dns: [${link.address}]
+    lease_seconds: 3600 # must outlive firmware, loader and image: neither of them renews
+
+# ignore: a machine that nobody registered gets no answer at all.
+# discover: it gets an address of the pool, shows that it waits, and is listed for you to accept.
+unknown_machines: ignore
+
+tftp:
+  port: 69
+boot:
+  port: 8080 # scripts, loaders, images and reports, for machines
+api:
+  listen: 127.0.0.1:8090 # for operators; keep it off the provisioning link
+log:
+  level: info
+  format: auto # pretty on a terminal, JSON otherwise
+`
+}
+
+/** The upper half of the network without its ends and the server's own address. */
+function poolOf({ address, prefixBits }: Link): string | undefined {
+  if (prefixBits > 28) return undefined
+  const first = ipv4ToNumber(networkOf(address, prefixBits))
+  const size = 2 ** (32 - prefixBits)
+  const from = first + Math.floor(size / 2)
+  const to = Math.min(first + size - 2, from + 4094)
+  const own = ipv4ToNumber(address)
+  if (own < from || own > to) return `${ipv4FromNumber(from)}-${ipv4FromNumber(to)}`
+  return own - from > to - own
+    ? `${ipv4FromNumber(from)}-${ipv4FromNumber(own - 1)}`
+    : `${ipv4FromNumber(own + 1)}-${ipv4FromNumber(to)}`
+}
