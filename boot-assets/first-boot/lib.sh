@@ -136,7 +136,7 @@ wait_for_health() {
   until service_get "$health_url" 2>"$PILOTLIGHT_RUN/health.error" >"$PILOTLIGHT_RUN/health.$1" &&
     jq -e "$2" "$PILOTLIGHT_RUN/health.$1" >/dev/null 2>&1; do
     [ "$(date +%s)" -lt "$deadline" ] || return 1
-    sleep 1
+    sleep 2
   done
 }
 

@@ -8,8 +8,8 @@ import type { Store } from '../store/store.ts'
 const CALL_TIMEOUT_MS = 3_000
 const MAX_BODY_BYTES = 64 * 1024
 /** While machines join, and when nothing happens. */
-const BUSY_EVERY_MS = 2_000
-const CALM_EVERY_MS = 10_000
+const BUSY_EVERY_MS = 8_000
+const CALM_EVERY_MS = 15_000
 const MAX_CLUSTERS = 200
 
 /** Asks the members of founded clusters for their health, over TLS with the cluster's own CA pinned. */
@@ -40,7 +40,7 @@ export class ClusterProber {
   soon(): void {
     if (this.#isStopped) return
     clearTimeout(this.#timer)
-    this.#schedule(100)
+    this.#schedule(500)
   }
 
   #schedule(afterMs: number): void {
