@@ -4,6 +4,8 @@ export type Mac = string & { readonly brand: 'Mac' }
 const SPELLINGS =
   /^(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}$|^[0-9a-f]{12}$|^(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}$/i
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /**
  * Reads a MAC as people and firmware write it: colons, hyphens (iPXE's `${mac:hexhyp}`), bare hex, or Cisco dots.
  *
@@ -18,7 +20,9 @@ export function parseMac(text: string): Mac | undefined {
 /** The MAC in six bytes as they stand in `chaddr`. The first six bytes count; fewer than six is a bug. */
 export function macFromBytes(bytes: Uint8Array): Mac {
   if (bytes.length < 6) throw new RangeError(`a MAC has ${bytes.length} bytes, want 6`)
-  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac
+  let text = HEX[bytes[0] ?? 0] ?? ''
+  for (let index = 1; index < 6; index += 1) text += `:${HEX[bytes[index] ?? 0]}`
+  return text as Mac
 }
 
 /** The six bytes of a MAC, in wire order. */

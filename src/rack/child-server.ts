@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { installLoaders } from '../servers/files/install-loaders.ts'
+import { dyingWithParent, endProcess } from './child-process.ts'
 import type { Rack } from './rack.ts'
 
 const START_TIMEOUT_MS = 30_000
@@ -40,14 +41,14 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
   const head = `data_dir: ${dataDir}\nassets_dir: ${assetsDir}\napi: { listen: "unix:${socketFile}" }\nlog: { format: json }\n`
   await writeFile(configFile, head + rack.serverYaml)
 
-  const [command = '', ...args] = [
+  const [command = '', ...args] = dyingWithParent([
     ...rack.commandPrefix,
     process.execPath,
     startScript,
     'serve',
     '--config',
     configFile,
-  ]
+  ])
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const log = createWriteStream(logFile, { flags: 'a' })
   child.stdout.pipe(log, { end: false })
@@ -58,7 +59,7 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     relay.listen(0, '127.0.0.1')
     await once(relay, 'listening')
   } catch (error) {
-    await end(child)
+    await endProcess(child, STOP_TIMEOUT_MS)
     throw error
   }
   const { port } = relay.address() as net.AddressInfo
@@ -69,7 +70,7 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     dataDir,
     async stop() {
       relay.close()
-      await end(child)
+      await endProcess(child, STOP_TIMEOUT_MS)
       log.end()
     },
   }
@@ -107,15 +108,6 @@ function canConnect(socketFile: string): Promise<boolean> {
     })
     socket.once('error', () => resolve(false))
   })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
-  await exited
-  clearTimeout(timer)
 }
 
 function lastLines(file: string): string {

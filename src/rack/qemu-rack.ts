@@ -108,7 +108,7 @@ export async function makeQemuRack(options: QemuRackOptions): Promise<Rack> {
       return { ended, powerOff: () => endProcess(child) }
     },
     async close() {
-      await Promise.all(processes.splice(0).map(endProcess))
+      await Promise.all(processes.splice(0).map((child) => endProcess(child)))
       await network.destroy()
       ledger.forget()
     },
