@@ -5,7 +5,7 @@ here=$(dirname "$0")
 # shellcheck source=boot-assets/first-boot/lib.sh
 . "$here/lib.sh"
 
-HEALTH_SECONDS=180
+HEALTH_SECONDS=${PILOTLIGHT_HEALTH_SECONDS:-180}
 MEMBER_SECONDS=120
 
 if [ "${1:-}" != --service ] || { [ "${2:-}" != chainfire ] && [ "${2:-}" != flaredb ]; }; then

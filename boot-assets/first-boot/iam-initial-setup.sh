@@ -5,7 +5,7 @@ here=$(dirname "$0")
 # shellcheck source=boot-assets/first-boot/lib.sh
 . "$here/lib.sh"
 
-HEALTH_SECONDS=120
+HEALTH_SECONDS=${PILOTLIGHT_HEALTH_SECONDS:-120}
 step=iam-initial-setup
 load_boot
 
