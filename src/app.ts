@@ -2,21 +2,26 @@ import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
-import { cidrContains, type Ipv4 } from './net/ipv4.ts'
-import { decideFileSent } from './policy/boot/decide-file-sent.ts'
-import { decideDhcp } from './policy/dhcp/decide-dhcp.ts'
-import { type DhcpRequest, questionOf } from './policy/dhcp/question.ts'
+import type { Ipv4 } from './net/ipv4.ts'
+import { decideRestored } from './policy/cluster/decide-restored.ts'
+import { freeSpaceFault } from './policy/free-space.ts'
 import { ClusterBell } from './servers/cluster-bell.ts'
 import { ClusterProber } from './servers/cluster-prober.ts'
-import { DhcpServer } from './servers/dhcp/dhcp-server.ts'
+import { ClusterTicker } from './servers/cluster-ticker.ts'
+import { DhcpLinks } from './servers/dhcp/dhcp-links.ts'
+import { handedSockets } from './servers/dhcp/systemd-sockets.ts'
+import { StallWatch } from './servers/diagnosis/stall-watch.ts'
+import { EventTrimmer } from './servers/event-trimmer.ts'
 import { LoaderManifest } from './servers/files/loader-manifest.ts'
 import { startBootServer } from './servers/http/boot/boot-server.ts'
 import { type BootSettings, bootUrlFor } from './servers/http/boot/boot-settings.ts'
+import { FileDelivery } from './servers/http/file-delivery.ts'
 import { startOperatorServer } from './servers/http/operator/operator-server.ts'
-import type { SessionResult } from './servers/tftp/session.ts'
-import { TftpServer } from './servers/tftp/tftp-server.ts'
-import { readDhcpSnapshot } from './store/snapshots/dhcp.ts'
-import { readFileSentSnapshot } from './store/snapshots/file-sent.ts'
+import { ImageLibrary } from './servers/images/image-library.ts'
+import { lowerPoolPriority } from './servers/pool-priority.ts'
+import { loaderTftpServer } from './servers/tftp/loader-tftp-server.ts'
+import { SelfTest, type SelfTestLink } from './sim/self-test.ts'
+import { readRestored } from './store/snapshots/restored.ts'
 import { Store } from './store/store.ts'
 
 const TIME_NOTED_EVERY_MS = 30_000
@@ -50,65 +55,123 @@ export async function startApp({ config, log, programDir }: AppOptions): Promise
   })
   if (store.migrationCopy !== undefined)
     log.info({ copy: store.migrationCopy }, 'database copied before its migration')
+  await freezeRestored(store, log)
   const loaders = LoaderManifest.read(config.assetsDir)
   for (const problem of loaders.problems) log.warn({ problem }, 'loaders are not as they should be')
 
+  const images = new ImageLibrary({
+    store,
+    directory: path.join(config.dataDir, 'images'),
+    maxSetBytes: config.images.maxSetMib * 1024 * 1024,
+    log,
+  })
   const bell = new ClusterBell()
   const prober = new ClusterProber(store, log)
+  const ticker = new ClusterTicker(store, log)
   store.onCommit((effects) => {
     bell.ringFor(effects)
-    if (effects.some((effect) => effect.kind === 'put-member')) prober.soon()
+    // Who is only on the way in answers nothing new yet.
+    if (effects.some((effect) => effect.kind === 'put-member' && effect.member.state !== 'joining'))
+      prober.soon()
   })
+  const eventTrimmer = new EventTrimmer({ store, log, retention: config.events })
+  const stallWatch = new StallWatch({ store, log, limits: config.stall, dataDir: config.dataDir })
   let isStopping = false
   const stops: (() => Promise<void>)[] = []
   const settings: BootSettings = {
     serverAddress: config.serverAddress,
     port: config.boot.port,
     subnets: config.subnets,
+    dhcpMode: config.dhcp.mode,
+    tokenBind: config.boot.tokenBind ?? 'subnet',
     serverId: store.serverId,
+    imageLimits: config.images.limits,
+    furtherAddresses: (config.furtherLinks ?? []).map(({ address }) => address),
     ...(config.boot.imageBaseUrl === undefined ? {} : { imageBaseUrl: config.boot.imageBaseUrl }),
   }
-  const dhcp = config.dhcp.mode === 'off' ? undefined : dhcpServer(config, settings, store, loaders, log)
-  const tftp = config.tftp.enabled ? tftpServer(config, store, loaders, log) : undefined
+  const delivery = new FileDelivery(config.boot.delivery, (broken, { sha256 }) =>
+    images.suspect(sha256, broken.message),
+  )
+  const dhcp = new DhcpLinks(config, store, loaders.names, log, handedSockets(process.env, process.pid))
+  const addresses = dhcp.places.map(({ address }) => address)
+  const tftp = config.tftp.enabled
+    ? addresses.map((address) => loaderTftpServer(config, address, dhcp, store, loaders, log))
+    : []
+  const selfTest = new SelfTest({
+    store,
+    loaders,
+    log,
+    links: addresses.map((address) => linkOf(settings, address)),
+    tftpPort: config.tftp.enabled ? config.tftp.port : undefined,
+    firstBootDir: path.join(programDir, 'boot-assets', 'first-boot'),
+    readStored: (file, first, length) =>
+      delivery.readAt(
+        { path: images.pathOf(file.sha256), bytes: file.bytes, sha256: file.sha256 },
+        first,
+        length,
+      ),
+  })
+  let boot: FastifyInstance | undefined
+  let clock: NodeJS.Timeout | undefined
   try {
-    const boot = await startBootServer(
-      { store, settings, bell, loaders, log, isStopping: () => isStopping },
+    // What holds threads and files before it is started is stopped also when another part cannot start.
+    for (const server of tftp) stops.push(() => server.stop(TRANSFER_GRACE_MS))
+    stops.push(async () => {
+      if (boot !== undefined) await closeWithin(boot, TRANSFER_GRACE_MS)
+      await images.close()
+      await delivery.close()
+    })
+    await images.open()
+    await lowerPoolPriority()
+    boot = await startBootServer(
+      { store, settings, bell, loaders, images, delivery, log, isStopping: () => isStopping },
       path.join(programDir, 'boot-assets'),
     )
-    stops.push(() => closeWithin(boot, TRANSFER_GRACE_MS))
     const operator = await startOperatorServer(
       {
         store,
         loaders,
         subnets: config.subnets,
         serverAddress: config.serverAddress,
-        imagesDir: path.join(config.dataDir, 'images'),
+        places: dhcp.places,
+        linkStates: () => dhcp.states,
+        packetsOf: (macs) => dhcp.recorder.packetsOf(macs),
+        addresses: config.dhcp.mode === 'authoritative' ? 'ours' : 'foreign',
+        prober,
+        images,
+        imageLimits: config.images.limits,
         log,
-        problems: () => loaders.problems,
+        selfTest: () => selfTest.report,
+        problems: () => [...loaders.problems, ...spaceProblems(store)],
         counters: () => ({
-          dhcp: Object.fromEntries(dhcp?.counters ?? []),
-          tftp: Object.fromEntries(tftp?.counters ?? []),
+          dhcp: dhcp.counters,
+          tftp: summed(tftp.map(({ counters }) => counters)),
+          files: delivery.counters(),
         }),
+        stallWatch,
         isStopping: () => isStopping,
       },
       config.api,
     )
     stops.push(() => operator.close())
-    if (tftp !== undefined) {
-      await tftp.start()
-      stops.push(() => tftp.stop(TRANSFER_GRACE_MS))
-    }
-    if (dhcp !== undefined) {
-      await dhcp.start()
-      stops.push(() => dhcp.stop())
-    }
+    for (const server of tftp) await server.start()
+    stops.push(() => dhcp.stop())
+    await dhcp.start()
+    stallWatch.start()
+    stops.push(() => stallWatch.stop())
     prober.start()
     stops.push(() => prober.stop())
+    selfTest.start()
+    stops.push(() => selfTest.stop())
+    ticker.start()
+    stops.push(() => ticker.stop())
+    eventTrimmer.start()
+    stops.push(() => eventTrimmer.stop())
   } catch (error) {
     await stopAll()
     throw error
   }
-  const clock = setInterval(() => store.noteTime(), TIME_NOTED_EVERY_MS)
+  clock = setInterval(() => void store.noteTime(), TIME_NOTED_EVERY_MS)
   const apiUrl =
     'path' in config.api ? `unix:${config.api.path}` : `http://${config.api.host}:${config.api.port}`
   log.info(
@@ -133,65 +196,35 @@ export async function startApp({ config, log, programDir }: AppOptions): Promise
   }
 }
 
-function dhcpServer(
-  config: Config,
-  settings: BootSettings,
-  store: Store,
-  loaders: LoaderManifest,
-  log: Logger,
-): DhcpServer {
-  const names = loaders.names
-  return new DhcpServer({
-    address: config.serverAddress,
-    port: config.dhcp.port,
-    proxyPort: config.dhcp.proxyPort,
-    log,
-    answer: (request: DhcpRequest) => {
-      const question = questionOf(request, config.subnets, config.serverAddress)
-      const dhcpSettings = {
-        mode: config.dhcp.mode,
-        unknownMachines: config.unknownMachines,
-        serverAddress: config.serverAddress,
-        bootUrl: bootUrlFor(settings, question.subnet?.cidr.network),
-        loaders: names,
-        proxyUefi: config.dhcp.proxyUefi,
-      }
-      return store.decide(
-        (view) => readDhcpSnapshot(view, dhcpSettings, question, request),
-        (snapshot) => decideDhcp(snapshot, request),
-      )
-    },
-  })
+/** F15: what was put back from a backup freezes before any socket opens. */
+async function freezeRestored(store: Store, log: Logger): Promise<void> {
+  const { reply: frozen } = await store.decide(readRestored, decideRestored)
+  if (frozen === undefined) return
+  log.warn(
+    { clusters: frozen, next: 'pilotlight cluster list; docs/runbook.md, After a restore' },
+    'the database is older than the one that was served last: its clusters are frozen and every arm is void',
+  )
 }
 
-function tftpServer(config: Config, store: Store, loaders: LoaderManifest, log: Logger): TftpServer {
-  return new TftpServer({
-    address: config.serverAddress,
-    port: config.tftp.port,
-    log,
-    find: (name) => loaders.find(name),
-    admits: (address: Ipv4) => config.subnets.some((subnet) => cidrContains(subnet.cidr, address)),
-    onEnd: (result) => noteTransfer(store, result, log),
-  })
+/** A data disk that is nearly full takes no new work: see `MIN_FREE_BYTES`. */
+function spaceProblems(store: Store): readonly string[] {
+  const fault = freeSpaceFault(store.freeBytes())
+  return fault === undefined
+    ? []
+    : [`${fault.detail}: no image is imported and no machine is armed; ${fault.cure}`]
 }
 
-/** Writes down in the machine's boot attempt what TFTP sent; a probe is no transfer. */
-function noteTransfer(store: Store, result: SessionResult, log: Logger): void {
-  if (result.end.kind === 'probe') return
-  const isWhole = result.end.kind === 'sent' || result.end.kind === 'sent-unconfirmed'
-  const file = {
-    what: 'loader',
-    name: result.file.name,
-    bytes: result.bytes,
-    resends: result.resends,
-    isWhole,
-  } as const
-  store
-    .decide(
-      (view) => readFileSentSnapshot(view, result.client),
-      (snapshot) => decideFileSent(snapshot, file),
-    )
-    .catch((error: unknown) => log.warn({ err: error }, 'TFTP transfer not recorded'))
+/** Counts of several servers, name by name. */
+function summed(counters: readonly ReadonlyMap<string, number>[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const [name, count] of counters.flatMap((one) => [...one])) sums[name] = (sums[name] ?? 0) + count
+  return sums
+}
+
+/** What machines of a link are told, and the address that they are told it by. */
+function linkOf(settings: BootSettings, address: Ipv4): SelfTestLink {
+  const bootUrl = `http://${address}:${settings.port}`
+  return { address, bootUrl, imageBaseUrl: settings.imageBaseUrl ?? `${bootUrl}/images` }
 }
 
 /** Closes an HTTP server; connections that still move after the grace are cut. */

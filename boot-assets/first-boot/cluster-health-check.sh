@@ -1,56 +1,49 @@
 #!/bin/sh
-# Checks every service of this node by its health endpoint, and the Raft quorum as far as this node sees it.
-here=$(dirname "$0")
+# Checks every service of this machine's role by the endpoints of the catalogue, and the quorum of both Raft groups as far
+# as this machine sees it. It runs to its end also when a step before it failed, and then says so.
+here=${0%/*}
+[ "$here" != "$0" ] || here=.
 # shellcheck source=boot-assets/first-boot/lib.sh
 . "$here/lib.sh"
+# shellcheck source=boot-assets/first-boot/health.sh
+. "$here/health.sh"
+# shellcheck source=boot-assets/first-boot/quorum.sh
+. "$here/quorum.sh"
 
 HEALTH_SECONDS=${PILOTLIGHT_HEALTH_SECONDS:-120}
 step=cluster-health-check
 load_boot
 
-fail() {
-  report "$step" failed "$1"
-  deliver_all || true
-  exit 1
-}
-
-# What the health of each service must say beside being an object: fields and types, values only where they mean health.
-filter_of() {
-  case $1 in
-  chainfire) echo '.status == "healthy" and (.raft == "leader" or .raft == "follower") and (.cluster_size | type == "number")' ;;
-  flaredb) echo '.status == "healthy" and (.raft == "leader" or .raft == "follower") and .chainfire == "connected"' ;;
-  iam) echo '.status == "healthy" and .database == "connected" and (.version | type == "string")' ;;
-  *) echo '.status == "healthy"' ;;
-  esac
-}
-
 report "$step" started
-for service in $SERVICES; do
-  if ! wait_for_health "$service" "$(filter_of "$service")" "$HEALTH_SECONDS"; then
-    fail "$service is not healthy after $HEALTH_SECONDS s: $(last_health "$service")"
-  fi
+# In the unit's order they have ended; one that failed is being tried again, and a node is ready by all four.
+for earlier in chainfire-cluster-join flaredb-cluster-join iam-initial-setup; do
+  until [ -e "$PILOTLIGHT_RUN/done.$earlier" ]; do
+    tell "$step" "$earlier has not succeeded yet"
+    sleep "$ASK_AGAIN_SECONDS"
+  done
 done
 
-# Quorum: of the voters that Chainfire lists, a majority must answer as healthy members.
-# shellcheck disable=SC2154
-members=$(service_get "https://localhost:$PORT_chainfire$LIST_chainfire" |
-  jq -r '.members[] | select(.voter) | .raft_addr | split(":")[0]') || members=
-voters=0
-set --
-for host in $members; do
-  voters=$((voters + 1))
-  set -- "$@" -o "$PILOTLIGHT_RUN/voter.$voters" "https://$host:$PORT_chainfire/health"
+# shellcheck disable=SC2086 # a list of names
+wait_for_health "$step" "$HEALTH_SECONDS" $SERVICES || step_failed "$step" "$ill"
+
+quorum_seconds=$((HEALTH_SECONDS > 60 ? 60 : HEALTH_SECONDS))
+deadline=$(($(now_seconds) + quorum_seconds))
+while :; do
+  count_voters
+  facts='' why=''
+  while read -r raft voters healthy_voters; do
+    facts="$facts\"${raft}_voters\": $voters, \"${raft}_healthy_voters\": $healthy_voters, "
+    [ "$healthy_voters" -ge $((voters / 2 + 1)) ] ||
+      why="${why:-no quorum: $healthy_voters of $voters $raft voters answer as healthy members}"
+  done <"$QUORUM"
+  [ -n "$why" ] || break
+  [ "$(now_seconds)" -lt "$deadline" ] || step_failed "$step" "$why"
+  tell "$step" "$why"
+  sleep "$ASK_AGAIN_SECONDS"
 done
-healthy=0
-if [ "$voters" -gt 0 ]; then
-  rm -f "$PILOTLIGHT_RUN"/voter.*
-  # One curl for all of them: starting it costs a small machine more than asking.
-  curl -fsS --max-time 20 --connect-timeout 5 --cacert "$CA" "$@" 2>/dev/null || true
-  healthy=$(cat "$PILOTLIGHT_RUN"/voter.* 2>/dev/null | jq -s '[.[] | select(.status == "healthy")] | length') || healthy=0
-fi
-if [ "$voters" -gt 0 ] && [ "$healthy" -lt $((voters / 2 + 1)) ]; then
-  fail "no quorum: $healthy of $voters Chainfire voters answer"
-fi
-report "$step" succeeded '' "{\"facts\": {\"voters\": $voters, \"healthy_voters\": $healthy}}"
-deliver_all
+# What this node has, so that the server can tell when it is not what it gave.
+config_sha256=$(sha256sum "${PILOTLIGHT_DIR:-/etc/pilotlight}/cluster-config.json" 2>/dev/null) || config_sha256=
+quote "${config_sha256%% *}"
+[ "$quoted" = '""' ] || facts="$facts\"config_sha256\": $quoted, "
+step_succeeded "$step" '' "\"facts\": {${facts%, }}"
 say "this node is ready"

@@ -16,37 +16,37 @@ export interface ApiAccess {
 export function accessOf(): ApiAccess {
   const { PILOTLIGHT_URL, PILOTLIGHT_TOKEN } = process.env
   const config =
-    PILOTLIGHT_URL !== undefined && PILOTLIGHT_TOKEN !== undefined
-      ? undefined
-      : configOf(process.env.PILOTLIGHT_CONFIG)
+    PILOTLIGHT_URL !== undefined && PILOTLIGHT_TOKEN !== undefined ? undefined : configOf(undefined)
   const url = PILOTLIGHT_URL ?? urlOf(config)
   const files = [
     path.join(os.homedir(), '.config', 'pilotlight', 'token'),
-    path.join(config?.dataDir ?? '', 'admin.token'),
+    ...(config === undefined ? [] : [path.join(config.dataDir, 'admin.token')]),
   ]
   const file = files.find((candidate) => existsSync(candidate))
   const token = PILOTLIGHT_TOKEN ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim())
   if (token === undefined) {
     throw new CliFailure(
-      'no token: set PILOTLIGHT_TOKEN, or run this where the server runs (data_dir/admin.token)',
+      `no token: set PILOTLIGHT_TOKEN, or start the server here (pilotlight serve writes one); looked for ${files.join(' and ')}`,
       EXIT.usage,
     )
   }
   return { url: url.replace(/\/$/, ''), token }
 }
 
-/** One call of the operator's API; a problem document becomes the message that the operator reads. */
+/** One call of the operator's API. */
 export async function call<Answer>(
   method: string,
   route: string,
   body?: unknown,
   access = accessOf(),
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
   let response: Response
   try {
     response = await fetch(`${access.url}/api/v1${route}`, {
       method,
       headers: {
+        ...headers,
         authorization: `Bearer ${access.token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -59,14 +59,17 @@ export async function call<Answer>(
       EXIT.notReachable,
     )
   }
-  const text = await response.text()
-  const answer = text === '' ? undefined : parse(text)
-  if (response.ok) return answer as Answer
+  return answerOf<Answer>(response.status, await response.text())
+}
+
+/** The body of an answer; a problem document becomes the message that the operator reads. */
+export function answerOf<Answer>(status: number, text: string): Answer {
+  // What is no JSON, a drawing, is given as it is.
+  const answer = text === '' ? undefined : (parse(text) ?? text)
+  if (status >= 200 && status < 300) return answer as Answer
   const problem = (answer ?? {}) as { detail?: string; cure?: string; code?: string }
   const cure = problem.cure === undefined ? '' : `\ncure: ${problem.cure}`
-  throw new CliFailure(
-    `${problem.detail ?? `status ${response.status}`} (${problem.code ?? response.status})${cure}`,
-  )
+  throw new CliFailure(`${problem.detail ?? `status ${status}`} (${problem.code ?? status})${cure}`)
 }
 
 /** Every item of a list, page after page. */

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { call, callAll } from './api-client.ts'
+import { addClusterCallCommands } from './cluster-calls.ts'
+import { addClusterHealthCommands } from './cluster-health.ts'
+import { addClusterSettingCommands, settingsBody, withSettings } from './cluster-settings.ts'
 import { secondsOf } from './duration.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
+import { clusterDiagnosisOf, printClusterDiagnosis } from './print-diagnosis.ts'
 import { printFacts, printTable } from './table.ts'
 
 interface ClusterAnswer {
@@ -17,20 +20,23 @@ interface ClusterAnswer {
 /** `pilotlight cluster …`. */
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('clusters and their founding')
+  addClusterCallCommands(cluster)
 
-  cluster
-    .command('create <name>')
-    .description('create a cluster; its first armed control-plane machine founds it')
-    .requiredOption('--control-plane <count>', 'how many control-plane machines make it ready', Number)
-    .option('--health-ca <file>', 'PEM of the CA that signs the services’ certificates')
+  addClusterSettingCommands(cluster)
+
+  withSettings(
+    cluster
+      .command('create <name>')
+      .description('create a cluster; its first armed control-plane machine founds it')
+      .requiredOption('--control-plane <count>', 'how many control-plane machines make it ready', Number),
+  )
     .option('--ephemeral', 'its machines keep no data over a reboot')
     .option('--json', 'print JSON')
     .action(async (name: string, options) => {
       const body = {
         name,
-        expected_control_plane: options.controlPlane,
         state_kind: options.ephemeral === true ? 'ephemeral' : 'persistent',
-        ...(options.healthCa === undefined ? {} : { health_ca: readFileSync(options.healthCa, 'utf8') }),
+        ...settingsBody(options),
       }
       show(await call('POST', '/clusters', body), options)
     })
@@ -57,9 +63,12 @@ export function addClusterCommands(program: Command): void {
     .command('show <name>')
     .description('a cluster with its machines, members and join slots')
     .option('--json', 'print JSON')
-    .action(async (name: string, options) =>
-      show(await call('GET', `/clusters/${encodeURIComponent(name)}`), options),
-    )
+    .action(async (name: string, options) => {
+      const shown = await call<Record<string, unknown>>('GET', `/clusters/${encodeURIComponent(name)}`)
+      const diagnosis = await clusterDiagnosisOf(name)
+      show(options.json === true ? { ...shown, diagnosis } : shown, options)
+      if (options.json !== true) printClusterDiagnosis(diagnosis)
+    })
 
   cluster
     .command('arm <name>')
@@ -101,6 +110,8 @@ export function addClusterCommands(program: Command): void {
         await new Promise((resolve) => setTimeout(resolve, 2000))
       }
     })
+
+  addClusterHealthCommands(cluster)
 }
 
 function show(answer: Record<string, unknown>, { json }: { readonly json?: boolean }): void {

@@ -1,25 +1,18 @@
 import dgram from 'node:dgram'
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/messages.ts'
+import { MIN_FREE_BYTES } from '../policy/free-space.ts'
 import { LoaderManifest } from '../servers/files/loader-manifest.ts'
+import { bad, type Check, ok } from './doctor-check.ts'
+import { dhcpChecks } from './doctor-dhcp.ts'
+import { serviceHostCheck } from './doctor-services.ts'
 import { EXIT } from './exit-codes.ts'
 import { configOf } from './program-dir.ts'
+import { askReadiness } from './running-server.ts'
 import { printTable } from './table.ts'
-
-/** One thing that was looked at. */
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  /** What to do when it is not ok; empty otherwise. */
-  readonly cure: string
-}
-
-const MIN_FREE_BYTES = 200 * 1024 * 1024
-const WANTED_RMEM = 4 * 1024 * 1024
 
 /** `pilotlight doctor`: looks at what a boot needs before the first machine is switched on. */
 export async function doctor(options: { readonly config?: string; readonly json?: boolean }): Promise<void> {
@@ -51,8 +44,36 @@ async function examine(file: string | undefined): Promise<readonly Check[]> {
     configurationCheck(config),
     ...loaderChecks(config),
     dataCheck(config),
-    receiveBufferCheck(),
-    ...(await portChecks(config)),
+    serviceHostCheck(config.boot.port),
+    ...(await dhcpChecks(config)),
+    ...(await servingChecks(config)),
+  ]
+}
+
+/** A server that runs is asked what its self-test saw; without one its ports are tried. */
+async function servingChecks(config: Config): Promise<readonly Check[]> {
+  const readiness = await askReadiness(config)
+  if (readiness === undefined) return portChecks(config)
+  const { problems, self_test: selfTest } = readiness
+  const checks = selfTest?.checks ?? []
+  const failed = checks.filter((check) => !check.ok)
+  const summary =
+    selfTest?.done === true
+      ? ok('self-test', `${checks.length} fetched as a machine does, ${failed.length} not as they should be`)
+      : bad('self-test', 'it has not ended yet', 'look again in a moment')
+  // What the self-test found, and what of the loaders, stands in lines of its own.
+  const known = [...failed.map(({ name }) => `${name}: `), ...LoaderManifest.read(config.assetsDir).problems]
+  const others = problems.filter((problem) => !known.some((start) => problem.startsWith(start)))
+  return [
+    ok('server', `it is serving, ${readiness.ready ? 'and ready' : 'and not ready'}`),
+    failed.length === 0 ? summary : { ...summary, ok: false, cure: 'see below' },
+    ...failed,
+    ...others
+      .filter((problem) => !problem.startsWith('the self-test'))
+      .map((problem) => {
+        const [what = problem, cure = 'see the runbook'] = problem.split('; ')
+        return bad('server', what, cure)
+      }),
   ]
 }
 
@@ -88,22 +109,6 @@ function dataCheck({ dataDir }: Config): Check {
   return free >= MIN_FREE_BYTES
     ? ok('data directory', detail)
     : bad('data directory', detail, 'free at least 200 MiB')
-}
-
-function receiveBufferCheck(): Check {
-  const name = 'receive buffer'
-  try {
-    const max = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
-    const detail = `net.core.rmem_max is ${max}`
-    if (max >= WANTED_RMEM) return ok(name, detail)
-    return bad(
-      name,
-      `${detail}: many machines at once will lose packets`,
-      `sysctl -w net.core.rmem_max=${WANTED_RMEM}`,
-    )
-  } catch {
-    return ok(name, 'not readable on this system')
-  }
 }
 
 async function portChecks(config: Config): Promise<readonly Check[]> {
@@ -150,12 +155,4 @@ function tryTcp(host: string, port: number): Promise<string | undefined> {
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
     server.listen(port, host, () => server.close(() => resolve(undefined)))
   })
-}
-
-function ok(name: string, detail: string): Check {
-  return { name, ok: true, detail, cure: '' }
-}
-
-function bad(name: string, detail: string, cure: string): Check {
-  return { name, ok: false, detail, cure }
 }

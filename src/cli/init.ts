@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { formatCidr, type Ipv4, ipv4FromNumber, ipv4ToNumber, networkOf, parseIpv4 } from '../net/ipv4.ts'
-import { EXIT } from './exit-codes.ts'
+import { INSTALLED_FILE } from '../config/load.ts'
+import { formatCidr, ipv4FromNumber, ipv4ToNumber, networkOf } from '../net/ipv4.ts'
+import { makeDirectory } from '../store/make-directory.ts'
 import { CliFailure } from './failure.ts'
+import { chooseLink, type Link, leadingOut, linksOf } from './links.ts'
 
 export interface InitOptions {
   readonly config: string
@@ -12,60 +14,41 @@ export interface InitOptions {
   readonly force?: boolean
 }
 
-/** An interface with an IPv4 address, as a candidate for the provisioning link. */
-export interface Link {
-  readonly name: string
-  readonly address: Ipv4
-  readonly prefixBits: number
-}
-
 /** `pilotlight init`: writes a configuration for the likeliest link, with every choice commented. */
 export function init(options: InitOptions): void {
-  const links = linksOf(os.networkInterfaces())
+  const links = linksOf(os.networkInterfaces(), leadingOut())
   const link = chooseLink(links, options.interface)
   const text = configText(link, links)
   if (options.stdout === true) {
     process.stdout.write(text)
     return
   }
-  if (existsSync(options.config) && options.force !== true) {
-    throw new CliFailure(`${options.config} is there already; --force overwrites it, --stdout prints instead`)
-  }
-  mkdirSync(path.dirname(options.config), { recursive: true })
-  writeFileSync(options.config, text, { mode: 0o644 })
+  write(options.config, text, options.force === true)
   console.log(
     `wrote ${options.config}: machines will be served on ${link.name} (${link.address}/${link.prefixBits})`,
   )
-  console.log('next: read it, then: pilotlight assets install && pilotlight doctor && pilotlight serve')
+  if (link.leadsOut) {
+    console.log(
+      `${link.name} has the default route: if another DHCP server leases addresses there, set dhcp.mode to proxy (pilotlight doctor looks for one)`,
+    )
+  }
+  const flag = options.config === INSTALLED_FILE ? '' : ` --config ${options.config}`
+  const next = ['assets install', 'doctor', 'serve'].map((command) => `pilotlight ${command}${flag}`)
+  console.log(`next: read it, then: ${next.join(' && ')}`)
 }
 
-/** This machine's links with an IPv4 address, loopback left out. */
-export function linksOf(interfaces: ReturnType<typeof os.networkInterfaces>): readonly Link[] {
-  return Object.entries(interfaces).flatMap(([name, infos]) =>
-    (infos ?? []).flatMap((info) => {
-      const address = info.internal ? undefined : parseIpv4(info.address)
-      const prefixBits = Number(info.cidr?.split('/')[1] ?? 24)
-      return address === undefined ? [] : [{ name, address, prefixBits }]
-    }),
-  )
-}
-
-/** The named link, else the last private one: a server's first link usually leads out, a later one to its rack. */
-function chooseLink(links: readonly Link[], wanted: string | undefined): Link {
-  const chosen =
-    wanted === undefined
-      ? (links.filter(isPrivate).at(-1) ?? links.at(-1))
-      : links.find((link) => link.name === wanted)
-  if (chosen !== undefined) return chosen
-  const have = links.map((link) => `${link.name} (${link.address})`).join(', ') || 'none'
-  throw new CliFailure(
-    `no interface ${wanted ?? 'with an IPv4 address'}; this machine has: ${have}`,
-    EXIT.usage,
-  )
-}
-
-function isPrivate({ address }: Link): boolean {
-  return /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(address)
+function write(file: string, text: string, overwrites: boolean): void {
+  try {
+    makeDirectory(path.dirname(path.resolve(file)))
+    writeFileSync(file, text, { mode: 0o644, flag: overwrites ? 'w' : 'wx' })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && existsSync(file))
+      throw new CliFailure(`${file} is there already; --force overwrites it, --stdout prints instead`)
+    throw new CliFailure(
+      `${file} cannot be written: got ${code}, want a file that this user may write\ncure: run as root, or name another one: --config ./pilotlight.yaml`,
+    )
+  }
 }
 
 /** The configuration, commented for a person who has not read the documentation. */

@@ -1,6 +1,11 @@
 import type { Command } from 'commander'
 import { call, callAll } from './api-client.ts'
+import { dhcpOptionsOf } from './dhcp-option.ts'
 import { secondsOf } from './duration.ts'
+import { addMachineFileCommands } from './machine-file.ts'
+import { addPacketsCommand } from './machine-packets.ts'
+import { printBoots } from './print-boots.ts'
+import { diagnosisOf, printDiagnosis } from './print-diagnosis.ts'
 import { printFacts, printTable } from './table.ts'
 
 interface MachineAnswer {
@@ -13,29 +18,27 @@ interface MachineAnswer {
   readonly armed_until: string | null
 }
 
-interface BootAnswer {
-  readonly boot_id: string
-  readonly stage: string
-  readonly status: string
-  readonly end: string | null
-  readonly started_at: string
-  readonly stages: readonly { stage: string; after_ms: number; bytes: number; retries: number }[]
-}
-
 interface EditOptions {
   readonly mac?: readonly string[]
   readonly role?: string
   readonly cluster?: string
   readonly image?: string
   readonly loader?: string
+  readonly dhcpOption?: readonly string[]
+  readonly dhcpOptions?: boolean
   readonly address?: string
   readonly bootMode?: string
+  readonly ramMib?: number
+  readonly kernelArgument?: readonly string[]
+  /** False for --no-kernel-arguments. */
+  readonly kernelArguments?: boolean
   readonly json?: boolean
 }
 
 /** `pilotlight machine …`. */
 export function addMachineCommands(program: Command): void {
   const machine = program.command('machine').description('the boxes that are provisioned')
+  addMachineFileCommands(machine)
 
   withFields(
     machine
@@ -84,7 +87,12 @@ export function addMachineCommands(program: Command): void {
     .command('show <machine>')
     .description('one machine, by name, MAC or id')
     .option('--json', 'print JSON')
-    .action(async (ref: string, options) => show(await call('GET', route(ref)), options))
+    .action(async (ref: string, options) => {
+      const shown = await call<Record<string, unknown>>('GET', route(ref))
+      const diagnosis = await diagnosisOf(ref)
+      show(options.json === true ? { ...shown, diagnosis } : shown, options)
+      if (options.json !== true) printDiagnosis(diagnosis)
+    })
 
   machine
     .command('arm <machine>')
@@ -95,16 +103,40 @@ export function addMachineCommands(program: Command): void {
       show(await call('POST', `${route(ref)}/arm`, { for_seconds: secondsOf(options.for) }), options),
     )
 
-  for (const [verb, what] of [
-    ['hold', 'stop it before its next step'],
-    ['release', 'take a hold away'],
-  ] as const) {
-    machine
-      .command(`${verb} <machine>`)
-      .description(what)
-      .option('--json', 'print JSON')
-      .action(async (ref: string, options) => show(await call('POST', `${route(ref)}/${verb}`), options))
-  }
+  machine
+    .command('reprovision <machine>')
+    .description('wipe a member: it leaves its groups first, and joins anew at its next boot')
+    .option('--for <time>', 'how long it is armed', '30m')
+    .option('--force', 'though too few healthy voters stay')
+    .option('--json', 'print JSON')
+    .action(async (ref: string, options) => {
+      const body = { for_seconds: secondsOf(options.for), force: options.force === true }
+      show(await call('POST', `${route(ref)}/reprovision`, body), options)
+    })
+
+  machine
+    .command('decommission <machine>')
+    .description('it leaves for good: held, and out of its groups; then delete it')
+    .option('--force', 'though too few healthy voters stay')
+    .option('--json', 'print JSON')
+    .action(async (ref: string, options) =>
+      show(await call('POST', `${route(ref)}/decommission`, { force: options.force === true }), options),
+    )
+
+  machine
+    .command('hold <machine>')
+    .description('stop it before its next step, or before one step')
+    .option('--step <step>', 'let it go as far as this step')
+    .option('--json', 'print JSON')
+    .action(async (ref: string, { step, ...options }: { step?: string; json?: boolean }) =>
+      show(await call('POST', `${route(ref)}/hold`, step === undefined ? {} : { step }), options),
+    )
+
+  machine
+    .command('release <machine>')
+    .description('take a hold away')
+    .option('--json', 'print JSON')
+    .action(async (ref: string, options) => show(await call('POST', `${route(ref)}/release`), options))
 
   machine
     .command('delete <machine>')
@@ -114,42 +146,52 @@ export function addMachineCommands(program: Command): void {
       console.log(`${ref} is gone`)
     })
 
+  addPacketsCommand(machine)
+
   machine
     .command('boots <machine>')
-    .description('its boot attempts, the latest first')
+    .description('its latest boot attempt to scale, and the earlier ones')
+    .option('--boot <id>', 'show this one')
     .option('--json', 'print JSON')
-    .action(async (ref: string, { json }: { json?: boolean }) => {
-      const { items } = await call<{ items: BootAnswer[] }>('GET', `${route(ref)}/boots`)
-      if (json === true) return console.log(JSON.stringify(items, null, 2))
-      for (const boot of items) {
-        console.log(`${boot.started_at}  ${boot.boot_id}  ${boot.end ?? boot.status} at ${boot.stage}`)
-        const rows = boot.stages.map((stage) => [
-          `  ${stage.stage}`,
-          `${(stage.after_ms / 1000).toFixed(1)} s`,
-          `${stage.bytes} B`,
-          `${stage.retries} resent`,
-        ])
-        printTable(['  STAGE', 'AFTER', 'SENT', 'RETRIES'], rows)
-      }
-    })
+    .action(async (ref: string, options) => printBoots(ref, options))
 }
 
 function withFields(command: Command): Command {
   return command
-    .option('--role <role>', 'control-plane or worker')
+    .option('--role <role>', 'control-plane, worker or all-in-one')
     .option('--cluster <name>', 'the cluster it belongs to')
-    .option('--image <id>', 'the image it boots')
+    .option('--image <image>', 'the image it boots: id, name:version, or name for what is promoted')
+    .option('--ram-mib <count>', 'its memory in MiB', Number)
+    .option('--kernel-argument <word...>', 'kernel parameters of its own; instead of those it has')
+    .option('--no-kernel-arguments', 'take its own kernel parameters away')
     .option('--loader <name>', 'a loader it gets first, whatever it says it is')
+    .option('--dhcp-option <name=value...>', 'DHCP options of its own: mtu=9000, or 224:text=hello')
+    .option('--no-dhcp-options', 'take its own DHCP options away')
     .option('--address <address>', 'the address reserved for it')
     .option('--boot-mode <mode>', 'netboot, install or local')
     .option('--json', 'print JSON')
 }
 
-function bodyOf({ mac, bootMode, json: _json, ...fields }: EditOptions) {
+function bodyOf({
+  mac,
+  bootMode,
+  ramMib,
+  kernelArgument,
+  kernelArguments,
+  dhcpOption,
+  dhcpOptions,
+  json: _json,
+  ...fields
+}: EditOptions) {
+  const words = kernelArguments === false ? [] : kernelArgument
   return {
     ...fields,
     ...(mac === undefined ? {} : { macs: mac }),
+    ...(ramMib === undefined ? {} : { ram_mib: ramMib }),
+    ...(words === undefined ? {} : { kernel_arguments: words }),
     ...(bootMode === undefined ? {} : { boot_mode: bootMode }),
+    ...(dhcpOption === undefined ? {} : { dhcp_options: dhcpOptionsOf(dhcpOption) }),
+    ...(dhcpOptions === false ? { dhcp_options: null } : {}),
   }
 }
 
@@ -158,6 +200,8 @@ function route(ref: string): string {
 }
 
 function show(answer: Record<string, unknown>, { json }: { readonly json?: boolean }): void {
+  const { warnings = [] } = answer as { warnings?: readonly string[] }
+  for (const warning of warnings) console.error(`warning: ${warning}`)
   if (json === true) console.log(JSON.stringify(answer, null, 2))
   else printFacts(answer)
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { call, callAll } from './api-client.ts'
-import { printFacts, printTable } from './table.ts'
+import type { BootAnswer } from './boot-answer.ts'
+import { printBoot } from './print-boots.ts'
+import { printTable } from './table.ts'
 
 interface EventAnswer {
   readonly seq: number
@@ -27,10 +29,14 @@ export function addRecordCommands(program: Command): void {
     .option('--limit <count>', 'at most so many', '200')
     .option('--json', 'print JSON')
     .action(async (options) => {
-      const { items } = await call<{ items: EventAnswer[] }>(
+      const { items, dropped_to: droppedTo } = await call<{ items: EventAnswer[]; dropped_to?: number }>(
         'GET',
         `/events?after=${encodeURIComponent(options.after)}&limit=${encodeURIComponent(options.limit)}`,
       )
+      if (droppedTo !== undefined && Number(options.after) > 0)
+        console.error(
+          `events up to ${droppedTo} are no longer all kept: what you have not read of them is gone`,
+        )
       if (options.json === true) return console.log(JSON.stringify(items, null, 2))
       printTable(
         ['SEQ', 'AT', 'TYPE', 'FACTS'],
@@ -65,8 +71,8 @@ export function addRecordCommands(program: Command): void {
     .command('show <id>')
     .option('--json', 'print JSON')
     .action(async (id: string, { json }: { json?: boolean }) => {
-      const answer = await call<Record<string, unknown>>('GET', `/boots/${encodeURIComponent(id)}`)
+      const answer = await call<BootAnswer>('GET', `/boots/${encodeURIComponent(id)}`)
       if (json === true) console.log(JSON.stringify(answer, null, 2))
-      else printFacts(answer)
+      else printBoot(answer)
     })
 }

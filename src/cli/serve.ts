@@ -3,6 +3,8 @@ import { EXIT } from './exit-codes.ts'
 import { loggerOf } from './logger.ts'
 import { configOf, PROGRAM_DIR } from './program-dir.ts'
 
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
 /** `pilotlight serve`: runs until SIGTERM or SIGINT, then stops in order; a second signal stops at once. */
 export async function serve(options: { readonly config?: string }): Promise<void> {
   const config = configOf(options.config)
@@ -20,12 +22,24 @@ export async function serve(options: { readonly config?: string }): Promise<void
     process.exit(EXIT.failed)
   }
   log.info({ signal: why }, 'stopping')
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(EXIT.failed))
+  stopAtOnceWhenAskedAgain()
   await app.stop()
+}
+
+/** Ctrl-C reaches the whole group, and npm hands it on besides: what comes in the same second is the same wish. */
+const SAME_WISH_MS = 1_000
+
+function stopAtOnceWhenAskedAgain(): void {
+  const firstAt = performance.now()
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (performance.now() - firstAt > SAME_WISH_MS) process.exit(EXIT.failed)
+    })
+  }
 }
 
 function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, resolve)
+    for (const signal of SIGNALS) process.once(signal, resolve)
   })
 }

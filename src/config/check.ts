@@ -104,6 +104,8 @@ export function checkAddress(
   ]
 }
 
+const EVERY_ADDRESS = '0.0.0.0'
+
 /** Two servers cannot share a port of one address. */
 export function checkPorts(
   ports: readonly {
@@ -118,7 +120,10 @@ export function checkPorts(
     ports
       .slice(0, index)
       .filter(
-        (other) => other.protocol === one.protocol && other.port === one.port && other.host === one.host,
+        (other) =>
+          other.protocol === one.protocol &&
+          other.port === one.port &&
+          (other.host === one.host || other.host === EVERY_ADDRESS || one.host === EVERY_ADDRESS),
       )
       .map((other) => ({
         where,

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
+import { closestWord } from './closest-word.ts'
 import { type Complaint, ConfigError, shown } from './messages.ts'
-import { KEYS, type KeyName, SUBNET_KEYS, type SubnetKeyName } from './schema.ts'
+import { KEYS, type Key, type KeyName, SUBNET_KEYS, type SubnetKeyName } from './schema.ts'
 
 /** A value with the place in the file that it came from. */
 export interface Found {
@@ -15,7 +16,8 @@ export interface FileContent {
   readonly subnets: readonly ReadonlyMap<SubnetKeyName, Found>[]
 }
 
-const SECTIONS = new Set(['dhcp', 'tftp', 'boot', 'api', 'log'])
+const SECTIONS = new Set(['dhcp', 'tftp', 'boot', 'images', 'api', 'stall', 'events', 'log'])
+const KNOWN = [...Object.keys(KEYS), ...SECTIONS, 'subnets']
 
 /**
  * Reads a YAML file into its known keys. Unknown keys and values of the wrong type are complained of with their line.
@@ -46,7 +48,10 @@ export function readConfigFile(file: string, complaints: Complaint[]): FileConte
   for (const [key, keyNode, valueNode] of entries(document.contents)) {
     if (key === 'subnets') {
       subnets = readSubnets(valueNode, at, complaints)
-    } else if (SECTIONS.has(key) && (isMap(valueNode) || valueNode === null)) {
+    } else if (SECTIONS.has(key)) {
+      if (!isMap(valueNode) && plain(valueNode) !== null) {
+        complaints.push({ where: at(valueNode), key, got: shown(plain(valueNode)), want: 'keys and values' })
+      }
       for (const [inner, innerNode, node] of entries(valueNode)) take(`${key}.${inner}`, innerNode, node)
     } else {
       take(key, keyNode, valueNode)
@@ -56,13 +61,12 @@ export function readConfigFile(file: string, complaints: Complaint[]): FileConte
 
   function take(key: string, keyNode: Node, valueNode: Node | null): void {
     const rule = Object.hasOwn(KEYS, key) ? KEYS[key as KeyName] : undefined
-    if (rule === undefined) return void complaints.push(unknownKey(at(keyNode), key, Object.keys(KEYS)))
+    if (rule === undefined) return void complaints.push(unknownKey(at(keyNode), key, KNOWN))
     const value = plain(valueNode)
     if (value === null) return
     const read = rule.parse(value)
     const where = at(valueNode)
-    if (read === undefined)
-      complaints.push({ where, key, got: shown(value), want: `${rule.want}, such as ${rule.example}` })
+    if (read === undefined) complaints.push({ where, key, ...faultOf(rule, value) })
     else values.set(key as KeyName, { value: read, where })
   }
 }
@@ -74,7 +78,7 @@ function readSubnets(
   at: At,
   complaints: Complaint[],
 ): readonly ReadonlyMap<SubnetKeyName, Found>[] {
-  if (node === null) return []
+  if (plain(node) === null || node === null) return []
   if (!isSeq(node)) {
     complaints.push({
       where: at(node),
@@ -99,18 +103,17 @@ function readSubnets(
       const key = `subnets[${index}].${name}`
       const rule = Object.hasOwn(SUBNET_KEYS, name) ? SUBNET_KEYS[name as SubnetKeyName] : undefined
       if (rule === undefined) {
-        complaints.push(unknownKey(at(keyNode), key, Object.keys(SUBNET_KEYS)))
+        complaints.push(unknownKey(at(keyNode), key, Object.keys(SUBNET_KEYS), name))
         continue
       }
       const value = plain(valueNode)
       if (value === null) continue
       const read = rule.parse(value)
       const where = at(valueNode)
-      if (read === undefined)
-        complaints.push({ where, key, got: shown(value), want: `${rule.want}, such as ${rule.example}` })
+      if (read === undefined) complaints.push({ where, key, ...faultOf(rule, value) })
       else found.set(name as SubnetKeyName, { value: read, where })
     }
-    if (!found.has('cidr')) {
+    if (!entriesHave(item, 'cidr')) {
       complaints.push({
         where: at(item),
         key: `subnets[${index}].cidr`,
@@ -141,12 +144,28 @@ function* entries(map: unknown): Generator<[string, Node, Node | null]> {
   }
 }
 
+/** True when a map has the key, whatever its value is worth. */
+function entriesHave(map: unknown, name: string): boolean {
+  return [...entries(map)].some(([key, , value]) => key === name && value !== null && plain(value) !== null)
+}
+
 function plain(node: Node | null): unknown {
   if (node === null) return null
   if (isScalar(node)) return node.value
   return (node as unknown as { toJSON(): unknown }).toJSON()
 }
 
-function unknownKey(where: string, key: string, known: readonly string[]): Complaint {
-  return { where, key, got: 'an unknown key', want: `one of ${known.join(', ')}` }
+function faultOf(rule: Key, value: unknown): Pick<Complaint, 'got' | 'want' | 'cure'> {
+  return rule.explain?.(value) ?? { got: shown(value), want: `${rule.want}, such as ${rule.example}` }
+}
+
+function unknownKey(where: string, key: string, known: readonly string[], typed = key): Complaint {
+  const meant = closestWord(typed, known)
+  return {
+    where,
+    key,
+    got: 'an unknown key',
+    want: `one of ${known.join(', ')}`,
+    ...(meant === undefined ? {} : { cure: `did you mean ${meant}?` }),
+  }
 }

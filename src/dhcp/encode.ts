@@ -8,6 +8,24 @@ export const SMALLEST_PAYLOAD_MAX = 548
 const PADDED_BYTES = 300
 const OPTIONS_AT = 240
 
+/** What a client cannot do without, or what another rule drops; all other codes are an operator's extras. */
+const NEEDED: readonly number[] = [
+  OPTION.subnetMask,
+  OPTION.router,
+  OPTION.dns,
+  OPTION.vendorOptions,
+  OPTION.leaseSeconds,
+  OPTION.messageType,
+  OPTION.serverId,
+  OPTION.message,
+  OPTION.renewalSeconds,
+  OPTION.rebindingSeconds,
+  OPTION.vendorClass,
+  OPTION.bootFile,
+  OPTION.ipxe,
+  OPTION.configFile,
+]
+
 /** What goes first when the client's maximum is too small: comfort before names, names before what boots. */
 const DROPPED_FIRST: readonly number[] = [
   OPTION.domainSearch,
@@ -16,6 +34,9 @@ const DROPPED_FIRST: readonly number[] = [
   OPTION.hostName,
   OPTION.broadcastAddress,
   OPTION.tftpServer,
+]
+
+const DROPPED_LAST: readonly number[] = [
   // RFC 3046 §2.2: relay information goes whole or not at all, and the reply goes in any case.
   OPTION.relayAgent,
   OPTION.machineUuid,
@@ -29,11 +50,12 @@ const DROPPED_FIRST: readonly number[] = [
  *
  * @param payloadMax largest UDP payload that the other side takes; options are left out, the least needed first, to
  *   stay within it. Undefined: no limit.
+ * @param padTo least bytes; zeros follow the end of the options.
  */
-export function encode(packet: DhcpPacket, payloadMax?: number): Uint8Array {
+export function encode(packet: DhcpPacket, payloadMax?: number, padTo = PADDED_BYTES): Uint8Array {
   const options = withinPayload(optionsInOrder(packet), payloadMax)
   const length = OPTIONS_AT + sizeOf(options) + 1
-  const bytes = new Uint8Array(Math.max(length, PADDED_BYTES))
+  const bytes = new Uint8Array(Math.max(length, padTo))
   const view = new DataView(bytes.buffer)
   bytes[0] = packet.op
   bytes[1] = packet.htype
@@ -74,8 +96,11 @@ function optionsInOrder(packet: DhcpPacket): Option[] {
 
 function withinPayload(options: readonly Option[], payloadMax: number | undefined): readonly Option[] {
   if (payloadMax === undefined) return options
+  if (OPTIONS_AT + sizeOf(options) + 1 <= payloadMax) return options
+  const known = [...NEEDED, ...DROPPED_FIRST, ...DROPPED_LAST]
+  const extras = options.map(([code]) => code).filter((code) => !known.includes(code))
   let kept = options
-  for (const code of DROPPED_FIRST) {
+  for (const code of [...DROPPED_FIRST, ...extras.reverse(), ...DROPPED_LAST]) {
     if (OPTIONS_AT + sizeOf(kept) + 1 <= payloadMax) break
     kept = kept.filter(([one]) => one !== code)
   }

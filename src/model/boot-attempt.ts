@@ -35,8 +35,12 @@ export interface BootAttempt {
   readonly end?: AttemptEnd
   /** The founding epoch that this boot is bound to; undefined until a gate or its redemption binds it. */
   readonly passEpoch?: number
+  /** Node's clock less ours when it last said its time, ms. */
+  readonly clockSkewMs?: number
   /** Option 93 of the packet that began it; undefined when it began at a script fetch. */
   readonly architecture?: number
+  /** The image that its script named; the attempt keeps it. */
+  readonly imageId?: string
   /** When the machine's `loader` override was sent whole in this attempt. */
   readonly loaderSentAtMs?: number
 }
@@ -48,6 +52,8 @@ export interface StageRecord {
   readonly enteredAtMs: number
   readonly bytes: number
   readonly retries: number
+  /** When it was told that the attempt stays here for too long. */
+  readonly stalledAtMs?: number
 }
 
 /** Position of a stage in the order; later is larger. */

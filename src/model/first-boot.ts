@@ -11,7 +11,14 @@ export type FirstBootStep = (typeof FIRST_BOOT_STEPS)[number]
 /** The steps that ask the server before they run. */
 export type GatedStep = Exclude<FirstBootStep, 'cluster-health-check'>
 
-export type StepState = 'waiting' | 'started' | 'succeeded' | 'failed'
+export const GATED_STEPS: readonly GatedStep[] = [
+  'chainfire-cluster-join',
+  'flaredb-cluster-join',
+  'iam-initial-setup',
+]
+
+/** `implied`: never reported itself, but a later step of the same boot succeeded. */
+export type StepState = 'waiting' | 'started' | 'succeeded' | 'failed' | 'implied'
 
 export const REPORT_STATES = ['started', 'waiting', 'progress', 'succeeded', 'failed'] as const
 export type ReportState = (typeof REPORT_STATES)[number]
@@ -42,8 +49,11 @@ export interface StepRecord {
   readonly endedAtMs?: number
 }
 
-/** What the gate tells a machine to do in a step. */
-export type GateAction = 'found' | 'join' | 'resume' | 'setup' | 'skip'
+/**
+ * What the gate tells a machine to do in a step. `set-aside`: move the data of a removed member aside, start the service
+ * blank and ask again.
+ */
+export type GateAction = 'found' | 'join' | 'resume' | 'set-aside' | 'setup' | 'skip'
 
 export function isFirstBootStep(text: string): text is FirstBootStep {
   return (FIRST_BOOT_STEPS as readonly string[]).includes(text)

@@ -16,6 +16,11 @@ export interface Lease {
   readonly expiresAtMs: number
   /** Option 61 as last sent, hex; an attribute, not a key. */
   readonly clientId?: string
+  /**
+   * The relay's address that the client took for its server's (option 82 sub-option 11, RFC 5107): its renewals name
+   * that one, with or without the relay's own word beside it. Undefined: our own address.
+   */
+  readonly serverId?: Ipv4
 }
 
 /** An address promised in a DHCPOFFER: in memory only, for 120 s. */
@@ -24,4 +29,10 @@ export interface Offer {
   readonly mac: Mac
   readonly address: Ipv4
   readonly expiresAtMs: number
+}
+
+/** Whether somebody answered at an address when it was probed. */
+export interface ProbeVerdict {
+  readonly isTaken: boolean
+  readonly atMs: number
 }

@@ -1,8 +1,11 @@
 const encoder = new TextEncoder()
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Lower-case hex of the bytes, two digits each, nothing between. */
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  let text = ''
+  for (const byte of bytes) text += HEX[byte]
+  return text
 }
 
 /** Reads hex, white space and colons allowed between pairs. Undefined when anything else stands there. */
@@ -14,7 +17,14 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 /** The text's bytes in UTF-8; for ASCII text these are its characters. */
 export function textBytes(text: string): Uint8Array {
-  return encoder.encode(text)
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    // Nearly all texts here are short and ASCII: a loop is then faster than the encoder behind it.
+    if (code > 0x7f) return encoder.encode(text)
+    bytes[index] = code
+  }
+  return bytes
 }
 
 /** Every byte as the character of the same number, so that nothing is lost and nothing throws. */

@@ -6,6 +6,8 @@ export interface Decision<Reply> {
   /** A stable word such as `pool-exhausted`: the log, `explain` and the dashboard print this one. */
   readonly reason: string
   readonly effects: readonly Effect[]
+  /** True: the answer promises nothing (an OFFER, silence), and may leave though what it was decided on is not on the disk yet. */
+  readonly isTentative?: boolean
 }
 
 /** What every snapshot carries beside its rows. */

@@ -3,7 +3,7 @@ export interface Refusal {
   readonly kind: 'refused'
   /** Stable, for scripts: `image-unknown`. */
   readonly code: string
-  readonly status: 404 | 409 | 422
+  readonly status: 404 | 409 | 422 | 507
   /** What is wrong, with what was got and what is wanted. */
   readonly detail: string
   /** What the operator can do about it. */

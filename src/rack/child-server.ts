@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { installLoaders } from '../servers/files/install-loaders.ts'
@@ -18,11 +18,13 @@ export interface ChildServer {
   readonly token: string
   readonly logFile: string
   readonly dataDir: string
+  /** Ends it with kill -9, as a crash would, and starts it again on the same data. */
+  killAndRestart(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface ChildServerOptions {
-  readonly rack: Rack
+  readonly rack: Pick<Rack, 'commandPrefix' | 'serverYaml'>
   readonly workDir: string
   /** Path of `src/start.js`. */
   readonly startScript: string
@@ -49,11 +51,9 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     '--config',
     configFile,
   ])
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const log = createWriteStream(logFile, { flags: 'a' })
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
   const relay = relayTo(socketFile)
+  let child = launch()
   try {
     await untilAnswering(child, socketFile, logFile)
     relay.listen(0, '127.0.0.1')
@@ -68,11 +68,27 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     token: readFileSync(path.join(dataDir, 'admin.token'), 'utf8').trim(),
     logFile,
     dataDir,
+    async killAndRestart() {
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+      // A server that was killed leaves its socket file, which nobody may mistake for one that answers.
+      await rm(socketFile, { force: true })
+      child = launch()
+      await untilAnswering(child, socketFile, logFile)
+    },
     async stop() {
       relay.close()
       await endProcess(child, STOP_TIMEOUT_MS)
       log.end()
     },
+  }
+
+  function launch(): ChildProcess {
+    const started = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    started.stdout.pipe(log, { end: false })
+    started.stderr.pipe(log, { end: false })
+    return started
   }
 }
 

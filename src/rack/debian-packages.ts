@@ -23,6 +23,9 @@ export const RACK_PACKAGES: readonly NeededPackage[] = [
   { name: 'kmod', why: 'the machine image' },
 ]
 
+/** For a rack that keeps what goes over its ports. */
+export const CAPTURE_PACKAGE: NeededPackage = { name: 'tcpdump', why: 'captures of what failed' }
+
 /** The packages of a list that are not installed. */
 export async function missingPackages(wanted: readonly NeededPackage[]): Promise<readonly NeededPackage[]> {
   const installed = new Set<string>()

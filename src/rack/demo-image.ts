@@ -37,10 +37,13 @@ export function imageCacheDir(): string {
  * renamed, so that a build that was broken off is never taken for an image.
  */
 export async function demoImage({ programDir, addresses, say, signal }: DemoImageWish): Promise<DemoImage> {
-  const firstBoot = path.join(programDir, 'boot-assets', 'first-boot')
+  const bootAssets = path.join(programDir, 'boot-assets')
   const standIns = path.join(programDir, 'src', 'rack', 'stand-ins')
   const kernel = await kernelPackage(KERNEL)
-  const key = await keyOf([firstBoot, standIns], [kernel, SUITE, ...addresses])
+  const key = await keyOf(
+    [path.join(bootAssets, 'first-boot'), path.join(bootAssets, 'units'), standIns],
+    [kernel, SUITE, ...addresses],
+  )
   const cache = imageCacheDir()
   const directory = path.join(cache, key)
   if (!existsSync(directory)) {
@@ -50,7 +53,7 @@ export async function demoImage({ programDir, addresses, say, signal }: DemoImag
     await mkdir(cache, { recursive: true })
     const building = await mkdtemp(path.join(cache, '.building-'))
     try {
-      await build(building, { firstBoot, standIns, kernel, addresses, cache, signal })
+      await build(building, { bootAssets, standIns, kernel, addresses, cache, signal })
       await rename(building, directory)
     } catch (error) {
       await rm(building, { recursive: true, force: true })
@@ -64,7 +67,7 @@ export async function demoImage({ programDir, addresses, say, signal }: DemoImag
 }
 
 interface BuildParts {
-  readonly firstBoot: string
+  readonly bootAssets: string
   readonly standIns: string
   readonly kernel: string
   readonly addresses: readonly string[]
@@ -82,7 +85,7 @@ async function build(directory: string, parts: BuildParts): Promise<void> {
   const unpacked = path.join(directory, 'kernel')
   const kernelDir = await unpackPackage(parts.kernel, unpacked)
   const script = path.join(parts.standIns, 'build-image.sh')
-  await runCommand(script, [directory, parts.firstBoot, parts.standIns, certDir, kernelDir, SUITE], {
+  await runCommand(script, [directory, parts.bootAssets, parts.standIns, certDir, kernelDir, SUITE], {
     signal: parts.signal,
   })
   await writeFile(path.join(directory, 'ca.pem'), certificates.caPem)

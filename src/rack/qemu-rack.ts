@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Ipv4 } from '../net/ipv4.ts'
 import type { Mac } from '../net/mac.ts'
 import { endProcess, startProcess } from './child-process.ts'
-import { ensurePackages, RACK_PACKAGES } from './debian-packages.ts'
+import { CAPTURE_PACKAGE, ensurePackages, RACK_PACKAGES } from './debian-packages.ts'
 import { demoImage } from './demo-image.ts'
 import { RackLedger, sweepLeftovers } from './leftovers.ts'
 import type { PoweredMachine, Rack, RackMachine } from './rack.ts'
@@ -23,7 +23,7 @@ subnets:
 `
 const MEMORY_MIB = 512
 
-interface QemuMachine extends RackMachine {
+export interface QemuMachine extends RackMachine {
   readonly kind: VirtualFirmware
 }
 
@@ -34,6 +34,12 @@ export interface QemuRackOptions {
   readonly signal: AbortSignal
   /** The machines; undefined: the three of the demo. */
   readonly machines?: readonly QemuMachine[]
+  /** An image of the caller's own; undefined: the demo's, built where no kept one fits. */
+  readonly image?: { readonly directory: string; readonly caPem?: string }
+  /** RAM of each machine; undefined: what the demo's image needs. */
+  readonly memoryMiB?: number
+  /** Keeps what goes over each machine's port. */
+  readonly captures?: boolean
 }
 
 /** The demo's three: a BIOS whose ROM is iPXE, a BIOS that is chain-loaded as plain PXE would be, and UEFI's own PXE. */
@@ -47,12 +53,16 @@ export function qemuMachine(number: number, kind: VirtualFirmware, firmware: str
   return {
     kind,
     firmware,
-    name: `node0${number}`,
-    mac: `52:54:00:77:00:0${number}` as Mac,
-    uuid: `77777777-2222-4333-8444-55555555550${number}`,
-    serial: `RACK-000${number}`,
-    address: `10.77.0.1${number}` as Ipv4,
+    name: `node${twoDigits(number)}`,
+    mac: `52:54:00:77:00:${twoDigits(number)}` as Mac,
+    uuid: `77777777-2222-4333-8444-5555555555${twoDigits(number)}`,
+    serial: `RACK-00${twoDigits(number)}`,
+    address: `10.77.0.${10 + number}` as Ipv4,
   }
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, '0')
 }
 
 /** A rack of QEMU machines on a link of their own, with real firmware. Needs root; installs what it lacks. */
@@ -60,19 +70,29 @@ export async function makeQemuRack(options: QemuRackOptions): Promise<Rack> {
   const { workDir, programDir, say, signal, machines = DEMO_MACHINES } = options
   const swept = await sweepLeftovers()
   if (swept > 0) say(`took down ${swept} rack(s) that an earlier run left behind`)
-  await ensurePackages(RACK_PACKAGES, say, signal)
-  const image = await demoImage({
-    programDir,
-    addresses: machines.map((machine) => machine.address),
+  await ensurePackages(
+    options.captures === true ? [...RACK_PACKAGES, CAPTURE_PACKAGE] : RACK_PACKAGES,
     say,
     signal,
-  })
+  )
+  const image =
+    options.image ??
+    (await demoImage({
+      programDir,
+      // The demo's always among them: a rack of fewer machines takes the image that is kept for the demo.
+      addresses: [...new Set([...DEMO_MACHINES, ...machines].map((machine) => machine.address))],
+      say,
+      signal,
+    }))
 
   const namespace = `pilotlight-${randomBytes(3).toString('hex')}`
   const ledger = new RackLedger(namespace)
   const network = await RackNetwork.create(namespace, '10.77.0.1/24')
   say(`rack: network namespace ${namespace}, bridge ${network.bridge}, nothing else is on it`)
   const processes: ChildProcess[] = []
+  const captureOf = (machine: RackMachine) =>
+    options.captures === true ? path.join(workDir, `${machine.name}.pcap`) : ''
+  const tapped = new Set<string>()
   const logOf = (machine: RackMachine) => path.join(workDir, `${machine.name}.serial.log`)
   const start = (command: readonly string[], logFile: string): ChildProcess => {
     const child = startProcess([...network.commandPrefix, ...command], logFile)
@@ -85,20 +105,27 @@ export async function makeQemuRack(options: QemuRackOptions): Promise<Rack> {
     mode: 'qemu',
     machines,
     imageDirectory: image.directory,
-    caPem: image.caPem,
+    ...(image.caPem === undefined ? {} : { caPem: image.caPem }),
     serverYaml: SERVER_YAML,
     commandPrefix: network.commandPrefix,
     logOf,
+    captureOf,
     async powerOn(wanted: RackMachine): Promise<PoweredMachine> {
       const machine = machines.find((candidate) => candidate.name === wanted.name)
       if (machine === undefined) throw new Error(`the rack has no machine ${wanted.name}`)
       const tap = `tap-${machine.name}`
-      await network.addTap(tap)
+      // A machine that is switched off and on again keeps its port.
+      if (!tapped.has(tap)) {
+        await network.addTap(tap)
+        tapped.add(tap)
+        if (options.captures === true)
+          start(captureCommand(tap, captureOf(machine)), `${captureOf(machine)}.log`)
+      }
       const command = virtualMachineCommand({
         ...machine,
         firmware: machine.kind,
         tap,
-        memoryMiB: MEMORY_MIB,
+        memoryMiB: options.memoryMiB ?? MEMORY_MIB,
         workDir,
       })
       const child = start(command, logOf(machine))
@@ -113,6 +140,11 @@ export async function makeQemuRack(options: QemuRackOptions): Promise<Rack> {
       ledger.forget()
     },
   }
+}
+
+/** The first 600 bytes of every packet: whole DHCP messages, the heads of all else; an image would fill the disk. */
+function captureCommand(tap: string, file: string): readonly string[] {
+  return ['tcpdump', '-i', tap, '-n', '-U', '-s', '600', '-Z', 'root', '-w', file]
 }
 
 /** iPXE of 2019 waits 16 s a stage on a link without IPv6 router advertisements; this sends them and nothing else. */

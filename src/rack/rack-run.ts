@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly timeoutMs: number
   readonly onProgress: (views: readonly MachineView[]) => void
   readonly signal: AbortSignal
+  /** Ends the run as soon as one machine cannot become ready, also one whose step failed again and again. */
+  readonly stopsAtFailure?: boolean
 }
 
 export interface RunResult {
@@ -44,11 +46,12 @@ export interface RunResult {
 
 const POLL_MS = 500
 const ARMED_SECONDS = 1800
+const FAILED_TRIES = 3
 
 /** Registers a cluster of the rack's machines, arms them, switches them on, and watches until all are ready. */
 export async function runRack(options: RunOptions): Promise<RunResult> {
-  await register(options)
   const { rack, signal } = options
+  await registerRack(rack, options.call, options.clusterName)
   const startedAt = Date.now()
   const failures = new Map<string, string>()
   for (const machine of rack.machines) {
@@ -57,10 +60,13 @@ export async function runRack(options: RunOptions): Promise<RunResult> {
   }
   for (;;) {
     const views = await look(options, startedAt, failures)
+    if (options.stopsAtFailure === true) noteFailedSteps(views, failures)
     options.onProgress(views)
     const readyCount = views.filter((view) => view.state === 'ready').length
     const isReady = readyCount === rack.machines.length
-    const isStuck = views.every((view) => view.state === 'ready' || view.failure !== undefined)
+    const isStuck =
+      views.every((view) => view.state === 'ready' || view.failure !== undefined) ||
+      (options.stopsAtFailure === true && failures.size > 0)
     if (isReady || isStuck || signal.aborted || Date.now() - startedAt > options.timeoutMs) {
       return { views, isReady, readyCount }
     }
@@ -68,22 +74,33 @@ export async function runRack(options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function register({ rack, call, clusterName }: RunOptions): Promise<void> {
+/** systemd tries a step again every 10 s; one that failed three times does not heal by itself. */
+function noteFailedSteps(views: readonly MachineView[], failures: Map<string, string>): void {
+  for (const { machine, boot } of views) {
+    const failed = boot?.steps.find((step) => step.state === 'failed')
+    const retries = boot?.stages.find((stage) => stage.stage === failed?.step)?.retries ?? 0
+    if (failed === undefined || retries < FAILED_TRIES - 1) continue
+    failures.set(machine.name, `${failed.step} failed ${FAILED_TRIES} times: ${failed.reason}`)
+  }
+}
+
+/** Registers image, cluster and machines of a rack, and arms them. */
+export async function registerRack(rack: Rack, call: ApiCall, clusterName: string): Promise<void> {
   const image = await call<{ id: string }>('POST', '/images', {
-    directory: rack.imageDirectory,
-    name: 'demo',
+    path: rack.imageDirectory,
+    name: clusterName,
   })
   await call('POST', '/clusters', {
     name: clusterName,
-    expected_control_plane: rack.machines.length,
+    expected_control_plane: rack.machines.filter(({ role }) => role !== 'worker').length,
     state_kind: 'ephemeral',
-    health_ca: rack.caPem,
+    ...(rack.caPem === undefined ? {} : { health_ca: rack.caPem }),
   })
   for (const machine of rack.machines) {
     await call('POST', '/machines', {
       name: machine.name,
       macs: [machine.mac],
-      role: 'control-plane',
+      role: machine.role ?? 'control-plane',
       cluster: clusterName,
       image: image.id,
       address: machine.address,

@@ -1,3 +1,4 @@
+import type { Role } from '../model/machine.ts'
 import type { Ipv4 } from '../net/ipv4.ts'
 import type { Mac } from '../net/mac.ts'
 
@@ -10,6 +11,8 @@ export interface RackMachine {
   readonly address: Ipv4
   /** For people: `BIOS, iPXE ROM`. */
   readonly firmware: string
+  /** What it is in its cluster; undefined: a control-plane machine. */
+  readonly role?: Role
   /** The loader override that it is registered with. */
   readonly loader?: string
 }
@@ -27,8 +30,8 @@ export interface Rack {
   readonly machines: readonly RackMachine[]
   /** A directory with `netboot.ipxe`, kernel and initrd. */
   readonly imageDirectory: string
-  /** PEM of the CA that the machines' services are signed by. */
-  readonly caPem: string
+  /** PEM of the CA that the machines' services are signed by; undefined for an image that brings none. */
+  readonly caPem?: string
   /** The server's configuration without `data_dir`, `assets_dir` and `api.listen`, as YAML. */
   readonly serverYaml: string
   /** What stands before a command that is to run inside the rack. */
@@ -36,6 +39,8 @@ export interface Rack {
   powerOn(machine: RackMachine): Promise<PoweredMachine>
   /** Where to look when a machine hangs; empty where there is nothing to look at. */
   logOf(machine: RackMachine): string
+  /** What went over the machine's port, as pcap; empty where nothing is captured. */
+  captureOf(machine: RackMachine): string
   /** Takes everything down; can be called twice. */
   close(): Promise<void>
 }

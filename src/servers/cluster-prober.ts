@@ -1,18 +1,26 @@
-import https from 'node:https'
 import type { Logger } from 'pino'
-import type { Cluster, Member, RaftService } from '../model/cluster.ts'
-import { servicesApiOf, serviceUrl } from '../model/services.ts'
-import { decideProbe, type HealthAnswer } from '../policy/cluster/decide-probe.ts'
+import type { Cluster, RaftService } from '../model/cluster.ts'
+import { isControlPlane } from '../model/machine.ts'
+import type { Ipv4 } from '../net/ipv4.ts'
+import { parseIpv4 } from '../net/ipv4.ts'
+import { decideProbe, tablesOf } from '../policy/cluster/decide-probe.ts'
+import type { GroupRound, HealthAnswer } from '../policy/cluster/judge-round.ts'
+import { type ClusterPicture, joinStepOf, RAFT_SERVICES, slotOf } from '../policy/cluster/picture.ts'
+import { decideRemovalResult, nextTryAtMs, type RemovalInFlight } from '../policy/cluster/removal.ts'
+import { readPicture } from '../store/snapshots/picture.ts'
 import type { Store } from '../store/store.ts'
+import { clusterAccess } from './cluster-access.ts'
+import { askHealth, askList, removeMember } from './member-calls.ts'
 
-const CALL_TIMEOUT_MS = 3_000
-const MAX_BODY_BYTES = 64 * 1024
-/** While machines join, and when nothing happens. */
-const BUSY_EVERY_MS = 8_000
+/** While machines join (each join asks at once besides), and when nothing happens. A leader counts as known for 30 s. */
+const BUSY_EVERY_MS = 12_000
 const CALM_EVERY_MS = 15_000
 const MAX_CLUSTERS = 200
 
-/** Asks the members of founded clusters for their health, over TLS with the cluster's own CA pinned. */
+/**
+ * Asks the members of clusters for their health and their list, over TLS with the cluster's own CA pinned, and carries
+ * out the removals that the tables hold. Each round and each removal's result is a unit of its own.
+ */
 export class ClusterProber {
   readonly #store: Store
   readonly #log: Logger
@@ -43,6 +51,11 @@ export class ClusterProber {
     this.#schedule(500)
   }
 
+  /** Asks one cluster and waits for it: the quorum guard believes nothing that is older than 10 s. */
+  async probeNow(clusterId: string): Promise<void> {
+    await this.#probe(clusterId)
+  }
+
   #schedule(afterMs: number): void {
     if (this.#isStopped) return
     this.#timer = setTimeout(() => {
@@ -54,111 +67,107 @@ export class ClusterProber {
 
   async #probeAll(): Promise<void> {
     const { clusters, machines } = this.#store.lists
-    const founded = clusters.list('', MAX_CLUSTERS).filter(({ founding }) => founding.state === 'founded')
-    await Promise.all(founded.map((cluster) => this.#probe(cluster)))
-    const isBusy = founded.some((cluster) =>
-      machines.ofCluster(cluster.id).some(({ state }) => state === 'first-boot' || state === 'booting'),
-    )
-    this.#schedule(isBusy ? BUSY_EVERY_MS : CALM_EVERY_MS)
-  }
-
-  async #probe(cluster: Cluster): Promise<void> {
-    const ca = cluster.settings.healthCa
-    // Without the CA nothing can be believed, so nothing is asked: the members' own reports have to do.
-    if (ca === undefined) return
-    const members = this.#store.lists.membership.members(cluster.id)
-    const round = {
-      chainfire: await this.#askAll(cluster, members, 'chainfire', ca),
-      flaredb: await this.#askAll(cluster, members, 'flaredb', ca),
+    try {
+      const living = clusters.list('', MAX_CLUSTERS).filter(({ founding }) => founding.state !== 'closed')
+      await Promise.all(
+        living.map(async ({ id }) => {
+          await this.#probe(id)
+          await this.#remove(id)
+        }),
+      )
+      const isBusy = living.some(({ id }) =>
+        machines.ofCluster(id).some(({ state }) => state === 'first-boot' || state === 'booting'),
+      )
+      this.#schedule(isBusy ? BUSY_EVERY_MS : CALM_EVERY_MS)
+    } catch (error) {
+      this.#schedule(CALM_EVERY_MS)
+      throw error
     }
+  }
+
+  async #probe(clusterId: string): Promise<void> {
+    const before = readPicture(this.#store.lists, clusterId, this.#store.nowMs())
+    // Without the CA nothing can be believed, so nothing is asked: the members' own reports have to do.
+    if (before === undefined || before.cluster.settings.healthCa === undefined) return
+    const tablesBefore = tablesOf(before)
+    const [chainfire, flaredb] = await Promise.all([
+      this.#askGroup(before, 'chainfire'),
+      this.#askGroup(before, 'flaredb'),
+    ])
+    const round = { chainfire, flaredb, tablesBefore }
     await this.#store.decide(
-      (view) => {
-        const now = view.clusters.byId(cluster.id)
-        return {
-          nowMs: view.nowMs,
-          members: view.membership.members(cluster.id),
-          ...(now === undefined ? {} : { cluster: now }),
-        }
-      },
-      (snapshot) => decideProbe(snapshot, round),
+      (view) => readPicture(view, clusterId, view.nowMs),
+      (picture) =>
+        picture === undefined
+          ? { reply: undefined, reason: 'cluster-gone', effects: [] }
+          : decideProbe(picture, round),
     )
   }
 
-  #askAll(
-    cluster: Cluster,
-    members: readonly Member[],
-    service: RaftService,
-    ca: string,
-  ): Promise<HealthAnswer[]> {
-    const living = members.filter(
-      (row) => row.service === service && (row.state === 'member' || row.state === 'joining'),
-    )
-    const addresses = [...new Set(living.map((row) => row.address))]
-    const api = servicesApiOf(cluster.settings.servicesApi)
-    return Promise.all(
-      addresses.map(async (address) => {
-        const url = `${serviceUrl(api, service, address)}${api[service]?.health ?? '/health'}`
+  async #askGroup(picture: ClusterPicture, service: RaftService): Promise<GroupRound> {
+    const { cluster } = picture
+    const access = clusterAccess(this.#store, cluster)
+    const asked = await Promise.all(
+      addressesOf(picture).map(async ([machineId, address]): Promise<HealthAnswer> => {
+        const name = `${service} ${address}`
         try {
-          const answer = healthOf(address, await getJson(url, ca))
-          this.#trouble.delete(url)
+          const answer = await askHealth(access, service, machineId, address)
+          this.#trouble.delete(name)
           return answer
         } catch (error) {
-          this.#noteTrouble(url, (error as Error).message)
-          return { address, isHealthy: false }
+          this.#noteTrouble(cluster, name, (error as Error).message)
+          return { machineId, address, isHealthy: false }
         }
       }),
     )
+    const leaders = asked.filter((answer) => answer.isHealthy && answer.raft === 'leader')
+    const [leader] = leaders
+    const list =
+      leader === undefined || leaders.length > 1
+        ? ({ kind: 'no-answer' } as const)
+        : await askList(access, service, leader.address)
+    return { answers: asked, list }
+  }
+
+  /** Calls for the removals that are on the disk, one a service; what is not due yet waits for a later round. */
+  async #remove(clusterId: string): Promise<void> {
+    const picture = readPicture(this.#store.lists, clusterId, this.#store.nowMs())
+    if (picture === undefined || picture.cluster.founding.state !== 'founded' || picture.cluster.held) return
+    for (const service of RAFT_SERVICES) {
+      const slot = slotOf(picture, joinStepOf(service))
+      const facts = picture.cluster.probe.groups?.[service]
+      const isDue = slot.state === 'server' && nextTryAtMs(slot) <= picture.nowMs
+      if (!isDue || slot.memberId === undefined || facts?.result !== 'leader-quorum') continue
+      const leader = parseIpv4(new URL(facts.leaderUrl ?? 'https://none').hostname)
+      if (leader === undefined) continue
+      const removal: RemovalInFlight = { service, memberId: slot.memberId, slotNo: slot.slotNo }
+      const access = clusterAccess(this.#store, picture.cluster)
+      const result = await removeMember(access, service, leader, slot.memberId)
+      const { reason } = await this.#store.decide(
+        (view) => readPicture(view, clusterId, view.nowMs),
+        (now) =>
+          now === undefined
+            ? { reply: undefined, reason: 'cluster-gone', effects: [] }
+            : decideRemovalResult(now, removal, result),
+      )
+      this.#log.info({ cluster: picture.cluster.name, ...removal, reason }, 'member removal')
+    }
   }
 
   /** One line when the trouble with an endpoint changes, not one a round. */
-  #noteTrouble(url: string, message: string): void {
-    if (this.#trouble.get(url) === message) return
-    this.#trouble.set(url, message)
-    this.#log.info({ url, why: message }, 'health endpoint does not answer')
+  #noteTrouble(cluster: Cluster, name: string, message: string): void {
+    if (this.#trouble.get(name) === message) return
+    this.#trouble.set(name, message)
+    this.#log.info({ cluster: cluster.name, endpoint: name, why: message }, 'health endpoint does not answer')
   }
 }
 
-function healthOf(address: string, body: unknown): HealthAnswer {
-  const {
-    status,
-    raft,
-    cluster_size: size,
-  } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  return {
-    address,
-    isHealthy: status === 'healthy',
-    ...(raft === 'leader' || raft === 'follower' ? { raft } : {}),
-    ...(typeof size === 'number' && Number.isInteger(size) && size > 0 && size < 1000
-      ? { clusterSize: size }
-      : {}),
-  }
-}
-
-/** Only to addresses of the cluster's own machines; no redirect is followed, and a long body is cut off. */
-function getJson(url: string, ca: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const request = https.get(
-      url,
-      { ca, agent: false, timeout: CALL_TIMEOUT_MS, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) },
-      (response) => {
-        const chunks: Buffer[] = []
-        let bytes = 0
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length
-          if (bytes > MAX_BODY_BYTES) response.destroy(new Error('the answer is too long'))
-          chunks.push(chunk)
-        })
-        response.once('error', reject)
-        response.once('end', () => {
-          if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`))
-          try {
-            resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')))
-          } catch (cause) {
-            reject(new Error('the answer is no JSON', { cause }))
-          }
-        })
-      },
-    )
-    request.once('error', reject)
-  })
+/** Where the control-plane machines are: a leader at any of these addresses is the cluster's. */
+function addressesOf(picture: ClusterPicture): readonly (readonly [string, Ipv4])[] {
+  return picture.machines
+    .filter((machine) => isControlPlane(machine.role))
+    .flatMap((machine) => {
+      const address = picture.addresses.get(machine.id)
+      return address === undefined ? [] : [[machine.id, address] as const]
+    })
 }

@@ -12,7 +12,7 @@ import type { Ipv4 } from '../net/ipv4.ts'
 import { type Mac, macToBytes } from '../net/mac.ts'
 
 /** Who asks: firmware of one of two kinds, the iPXE that it loaded, or the operating system at the end. */
-export type Personality = 'bios-rom' | 'uefi' | 'ipxe-bios' | 'ipxe-uefi' | 'os'
+export type Personality = 'bios-rom' | 'uefi' | 'uefi-http' | 'ipxe-bios' | 'ipxe-uefi' | 'os'
 
 export interface LeaseWish {
   readonly mac: Mac
@@ -24,7 +24,11 @@ export interface LeaseWish {
    * relay agent, which asks for its answers at the port that it asks from (RFC 8357).
    */
   readonly relayAddress: Ipv4
+  /** The port that the relay says it came by (option 82, circuit id); default: `sim`. */
+  readonly relayPort?: string
   readonly timeoutMs: number
+  /** Gives up at once, as a machine does that is switched off. */
+  readonly signal?: AbortSignal
 }
 
 export interface ObtainedLease {
@@ -47,14 +51,14 @@ export async function obtainLease(wish: LeaseWish): Promise<ObtainedLease> {
   try {
     for (;;) {
       const xid = randomInt(0, 2 ** 32)
-      const offer = await ask(socket, wish, request(wish, 'discover', xid, port), 'offer', deadline)
+      const offer = await ask(socket, wish, dhcpMessage(wish, 'discover', xid, port), 'offer', deadline)
       const serverId = serverIdOf(offer)
       if (serverId === undefined) throw new Error('an OFFER came without option 54')
       const chosen: [number, Uint8Array][] = [
         [OPTION.serverId, addressesValue([serverId])],
         [OPTION.requestedAddress, addressesValue([offer.yiaddr])],
       ]
-      const answer = await ask(socket, wish, request(wish, 'request', xid, port, chosen), 'ack', deadline)
+      const answer = await ask(socket, wish, dhcpMessage(wish, 'request', xid, port, chosen), 'ack', deadline)
       if (answer.messageType === 'nak') continue
       const bootFile = textOf(answer, OPTION.bootFile) || answer.file
       return { address: answer.yiaddr, nextServer: answer.siaddr, bootFile, serverId }
@@ -73,8 +77,9 @@ async function ask(
 ): Promise<DhcpPacket> {
   const bytes = encode(packet)
   while (performance.now() < deadline) {
+    wish.signal?.throwIfAborted()
     socket.send(bytes, wish.server.port, wish.server.address)
-    const reply = await replyTo(socket, packet.xid, wanted)
+    const reply = await replyTo(socket, packet.xid, wanted, wish.signal)
     if (reply !== undefined) return reply
   }
   throw new Error(`${wish.personality} of ${wish.mac}: no DHCP ${wanted} within ${wish.timeoutMs} ms`)
@@ -85,11 +90,15 @@ function replyTo(
   socket: dgram.Socket,
   xid: number,
   wanted: 'offer' | 'ack',
+  signal: AbortSignal | undefined,
 ): Promise<DhcpPacket | undefined> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => done(undefined), RETRY_AFTER_MS)
+    const giveUp = () => done(undefined)
+    signal?.addEventListener('abort', giveUp)
     const done = (packet: DhcpPacket | undefined) => {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
       socket.off('message', onMessage)
       resolve(packet)
     }
@@ -103,7 +112,8 @@ function replyTo(
   })
 }
 
-function request(
+/** One message of a client of that personality, through its own relay agent; `port` is where it wants the answer. */
+export function dhcpMessage(
   wish: LeaseWish,
   messageType: 'discover' | 'request',
   xid: number,
@@ -111,7 +121,7 @@ function request(
   chosen: readonly [number, Uint8Array][] = [],
 ): DhcpPacket {
   const relayAgent = writeSubOptions([
-    [RELAY.circuitId, textBytes('sim')],
+    [RELAY.circuitId, textBytes(wish.relayPort ?? 'sim')],
     [RELAY.sourcePort, uint16Value(port)],
   ])
   return packetOf({
@@ -135,14 +145,20 @@ function optionsOf(wish: LeaseWish): [number, Uint8Array][] {
   ]
   if (personality === 'os') return [[OPTION.parameterList, asked.subarray(0, 6)], clientId]
 
-  const isUefi = personality === 'uefi' || personality === 'ipxe-uefi'
-  const architecture = isUefi ? 7 : 0
+  const isHttp = personality === 'uefi-http'
+  const isUefi = isHttp || personality === 'uefi' || personality === 'ipxe-uefi'
+  const architecture = isHttp ? 16 : isUefi ? 7 : 0
   const undi = isUefi ? '003000' : '002001'
   const options: [number, Uint8Array][] = [
     [OPTION.maxMessageSize, uint16Value(1472)],
     [OPTION.architecture, uint16Value(architecture)],
     [OPTION.networkInterface, Uint8Array.of(1, isUefi ? 3 : 2, isUefi ? 0 : 1)],
-    [OPTION.vendorClass, textBytes(`PXEClient:Arch:0000${architecture}:UNDI:${undi}`)],
+    [
+      OPTION.vendorClass,
+      textBytes(
+        `${isHttp ? 'HTTPClient' : 'PXEClient'}:Arch:${String(architecture).padStart(5, '0')}:UNDI:${undi}`,
+      ),
+    ],
     [OPTION.parameterList, asked],
     [OPTION.machineUuid, uuidValue(wish.uuid)],
   ]

@@ -3,7 +3,7 @@ import https from 'node:https'
 
 /** One HTTP exchange of a simulated machine, from its own address. */
 export interface Exchange {
-  readonly method?: 'GET' | 'POST' | 'HEAD'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'HEAD'
   readonly url: string
   /** The address that the request comes from; undefined: the system's choice. */
   readonly localAddress?: string

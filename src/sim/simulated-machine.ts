@@ -15,6 +15,8 @@ export interface SimulatedMachineOptions {
   readonly firmware: 'bios' | 'uefi'
   /** True for a ROM that is itself iPXE, as QEMU's are. */
   readonly romIsIpxe: boolean
+  /** UEFI that fetches its loader by HTTP. */
+  readonly usesHttpBoot?: boolean
   readonly dhcp: { readonly address: Ipv4; readonly port: number }
   readonly tftpPort: number
   readonly relayAddress: Ipv4
@@ -46,6 +48,11 @@ export class SimulatedMachine {
     const services = new SimulatedServices(address, this.#options.identity)
     this.#services = services
     await services.start()
+    if (this.#isOff) {
+      // It was switched off while its services began: nobody else stops them.
+      await services.stop()
+      throw new Error('was powered off')
+    }
     const client = new FirstBootClient(config, address)
     await this.#join(client, services, 'chainfire')
     await this.#join(client, services, 'flaredb')
@@ -61,16 +68,23 @@ export class SimulatedMachine {
 
   async #bootFromNetwork(): Promise<{ address: Ipv4; kernelCmdline: string }> {
     const { firmware, romIsIpxe } = this.#options
-    let personality: Personality = romIsIpxe ? `ipxe-${firmware}` : firmware === 'uefi' ? 'uefi' : 'bios-rom'
+    let personality: Personality = romIsIpxe ? `ipxe-${firmware}` : this.#romPersonality()
     let lease = await this.#lease(personality)
-    for (let loads = 0; !lease.bootFile.startsWith('http'); loads += 1) {
+    for (let loads = 0; !lease.bootFile.endsWith('.ipxe'); loads += 1) {
       if (loads > 2) throw new Error(`a loader again and again: ${lease.bootFile}`)
-      await this.#loadByTftp(lease, firmware)
+      if (lease.bootFile.startsWith('http')) await this.#fetchWhole(lease.bootFile, lease.address)
+      else await this.#loadByTftp(lease, firmware)
       personality = `ipxe-${firmware}`
       lease = await this.#lease(personality)
     }
     const kernelCmdline = await this.#followScripts(lease.bootFile, lease.address)
     return { address: lease.address, kernelCmdline }
+  }
+
+  #romPersonality(): Personality {
+    const { firmware, usesHttpBoot } = this.#options
+    if (firmware === 'bios') return 'bios-rom'
+    return usesHttpBoot === true ? 'uefi-http' : 'uefi'
   }
 
   #lease(personality: Personality): Promise<ObtainedLease> {

@@ -63,6 +63,7 @@ function receiveFile(
     let blockBytes = 512
     let window = 1
     let sinceAck = 0
+    let askedAgainAt = -1
     const send = (bytes: Uint8Array) => {
       last = bytes
       socket.send(bytes, peerPort ?? wish.port, wish.server)
@@ -95,7 +96,14 @@ function receiveFile(
         }
         return send(ackPacket(0))
       }
-      if (packet?.kind !== 'data' || packet.block !== ((parts.length + 1) & 0xffff)) return
+      if (packet?.kind !== 'data') return
+      if (packet.block !== ((parts.length + 1) & 0xffff)) {
+        // RFC 7440 §4: what is missing is asked for at once, by the last block that came in order.
+        if (window === 1 || askedAgainAt === parts.length) return
+        askedAgainAt = parts.length
+        sinceAck = 0
+        return send(ackPacket(parts.length & 0xffff))
+      }
       parts.push(Uint8Array.from(packet.bytes))
       sinceAck += 1
       const isLast = packet.bytes.length < blockBytes

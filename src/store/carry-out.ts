@@ -1,3 +1,4 @@
+import { settledConfigText } from '../policy/diagnosis/drift.ts'
 import type { Effect } from '../policy/effect.ts'
 import type { Tables } from './tables/tables.ts'
 
@@ -7,26 +8,40 @@ type Executors = {
 
 /** One line an effect. The store decides nothing: what an effect says is what is written. */
 const EXECUTORS: Executors = {
-  'put-offer': ({ leases }, { offer }) => leases.putOffer(offer),
-  'drop-offer': ({ leases }, { subnet, mac }) => leases.dropOffer(subnet, mac),
+  'put-offer': ({ offers }, { offer }) => offers.put(offer),
+  'drop-offer': ({ offers }, { subnet, mac }) => offers.drop(subnet, mac),
   'put-lease': ({ leases }, { lease }) => leases.put(lease),
   'release-lease': ({ leases }, { subnet, mac, atMs }) => leases.release(subnet, mac, atMs),
-  'quarantine-address': ({ leases }, { subnet, address, untilMs, why }) =>
-    leases.quarantine(subnet, address, untilMs, why),
+  'quarantine-address': ({ leases }, effect) => leases.quarantine(effect),
+  'overhear-address': ({ recent }, { mac, address }) => recent.noteOverheard(mac, address),
+  'note-verdict': ({ recent }, { address, verdict }) => recent.noteVerdict(address, verdict),
+  'note-foreign-server': ({ recent }, { server }) => recent.noteForeignServer(server),
+  'note-told': ({ recent }, { type, subject, atMs }) => recent.noteTold(type, subject, atMs),
   'discover-machine': ({ machines }, { machineId, mac, atMs }) => machines.discover(machineId, mac, atMs),
   'begin-attempt': ({ attempts }, { attempt }) => attempts.begin(attempt),
   'end-attempt': ({ attempts }, { bootId, end, atMs }) => attempts.end(bootId, end, atMs),
   'reach-stage': ({ attempts }, { bootId, stage, atMs, bytes, retries }) =>
     attempts.reachStage(bootId, stage, atMs, bytes, retries),
+  'note-loader-sent': ({ recent }, { machineId, atMs }) => recent.noteLoaderSent(machineId, atMs),
+  'forget-loader-sends': ({ recent }, { machineId }) => recent.forgetLoaderSends(machineId),
+  'mark-stalled': ({ attempts }, { bootId, stage, atMs }) => attempts.markStalled(bootId, stage, atMs),
+  'note-trace': ({ traces }, { bootId, note }) => traces.note(bootId, note),
+  'pin-image': ({ attempts }, { bootId, imageId }) => attempts.pinImage(bootId, imageId),
   'loader-override-sent': ({ attempts }, { bootId, atMs }) => attempts.loaderSent(bootId, atMs),
   'mint-boot-token': ({ redemptions }, effect) => redemptions.mint(effect),
+  'extend-boot-tokens': ({ redemptions }, { bootId, atMs, untilMs }) =>
+    redemptions.extend(bootId, atMs, untilMs),
   'set-machine-state': ({ machines }, { machineId, state }) => machines.setState(machineId, state),
   'note-identity': ({ machines }, { machineId, uuid, serial }) =>
     machines.noteIdentity(machineId, uuid, serial),
-  redeem: ({ redemptions, attempts }, { redemption, configText, atMs }) => {
+  redeem: ({ redemptions, attempts, machines, clusters }, { redemption, configText, atMs }) => {
     const machineId = attempts.byId(redemption.bootId)?.machineId
     if (machineId === undefined) throw new Error(`boot ${redemption.bootId} redeems and does not exist`)
-    redemptions.redeem(redemption, machineId, configText, atMs)
+    const machine = machines.byId(machineId)
+    const cluster = clusters.byId(redemption.clusterId)
+    if (machine === undefined || cluster === undefined)
+      throw new Error(`boot ${redemption.bootId} redeems, and its machine or cluster does not exist`)
+    redemptions.redeem(redemption, machineId, configText, settledConfigText(machine, cluster), atMs)
   },
   'forget-sealed-config': ({ redemptions }, { bootId }) => redemptions.forgetConfig(bootId),
   'revoke-boot-tokens': ({ redemptions }, { machineId, atMs }) => redemptions.revokeOf(machineId, atMs),
@@ -45,18 +60,45 @@ const EXECUTORS: Executors = {
   'leave-queue': ({ membership }, { clusterId, step, machineId }) =>
     membership.leaveQueue(clusterId, step, machineId),
   'put-service-founding': ({ membership }, { row }) => membership.putServiceFounding(row),
+  'put-gate-pass': ({ membership }, effect) => membership.putPass(effect),
+  'drop-gate-pass': ({ membership }, { clusterId, step, machineId }) =>
+    membership.dropPass(clusterId, step, machineId),
   'put-probe': ({ clusters }, { clusterId, probe }) => clusters.putProbe(clusterId, probe),
   'put-cluster-secret': ({ secrets }, { clusterId, name, text }) =>
     secrets.putClusterSecret(clusterId, name, text),
+  'forget-cluster-secret': ({ secrets }, { clusterId, name, atMs }) =>
+    secrets.forgetClusterSecret(clusterId, name, atMs),
+  'put-service-credential': ({ secrets }, { clusterId, service, text }) =>
+    secrets.putServiceCredential(clusterId, service, text),
+  'drop-service-credential': ({ secrets }, { clusterId, service }) =>
+    secrets.dropServiceCredential(clusterId, service),
   'put-machine': ({ machines }, { machine }) => machines.put(machine),
-  'delete-machine': ({ machines }, { machineId }) => machines.delete(machineId),
+  'put-machine-file': ({ machineFiles }, { machineId, file }) => machineFiles.put(machineId, file),
+  'remove-machine-file': ({ machineFiles }, { machineId, path }) => machineFiles.remove(machineId, path),
+  'delete-machine': ({ machines, attempts }, { machineId }) => {
+    machines.delete(machineId)
+    // They went with it.
+    attempts.forgetCache()
+  },
   'arm-machine': ({ machines }, { machineId, untilMs }) => machines.arm(machineId, untilMs),
+  'hold-machine': ({ machines }, { machineId, reason, step }) => machines.hold(machineId, reason, step),
+  'accept-machine-as': ({ machines }, { machineId, identity }) => machines.acceptAs(machineId, identity),
+  'put-fleet-hold': ({ calls }, { hold }) => calls.putFleetHold(hold),
+  'remember-answer': ({ calls }, effect) => calls.remember(effect),
   'put-cluster': ({ clusters }, { cluster }) => clusters.put(cluster),
-  'put-image': ({ images }, { image, directory }) => images.put(image, directory),
+  'put-image': ({ images }, { image }) => images.put(image),
+  'put-image-version': ({ images }, { version }) => images.putVersion(version),
+  'set-image-state': ({ images }, { imageId, state, why }) => images.setState(imageId, state, why),
+  'promote-image': ({ images }, { promotion }) => images.promote(promotion),
+  'roll-back-promotion': ({ images }, { seq, atMs }) => images.rollBack(seq, atMs),
+  'delete-image': ({ images }, { imageId }) => images.delete(imageId),
   'append-event': ({ events }, { event }) => events.append(event),
+  'drop-events': ({ events }, { seqs }) => events.drop(seqs),
+  'end-restore': ({ secrets }) => secrets.putMeta('restored_by', ''),
+  'note-time': ({ secrets }, { atMs }) => secrets.putMeta('last_time_ms', String(atMs)),
 }
 
-/** Writes one effect, inside the savepoint of the unit that decided it. */
+/** Writes one effect, inside the transaction of the unit that decided it. */
 export function carryOut(tables: Tables, effect: Effect): void {
   const execute = EXECUTORS[effect.kind] as (tables: Tables, effect: Effect) => void
   execute(tables, effect)

@@ -25,8 +25,8 @@ const CREATE_VERSIONS = `
   ) STRICT`
 
 /**
- * Brings the database forward to the newest migration of the directory, each in a transaction of its own. A database
- * that holds anything is copied beside itself first.
+ * Brings the database forward to the newest migration of the directory, all pending ones in one transaction: one that
+ * fails leaves the database as it was. A database that holds anything is copied beside itself first.
  *
  * @returns the path of the copy, where one was made.
  * @throws MigrationError
@@ -34,9 +34,7 @@ const CREATE_VERSIONS = `
 export function migrate(db: Db, databasePath: string, directory: string): string | undefined {
   db.exec(CREATE_VERSIONS)
   const known = readMigrations(directory)
-  const applied = db
-    .prepare('SELECT number, name, sha256 FROM schema_version ORDER BY number')
-    .all() as Migration[]
+  const applied = appliedTo(db)
   checkApplied(applied, known)
   const pending = known.slice(applied.length)
   const [first] = pending
@@ -45,13 +43,29 @@ export function migrate(db: Db, databasePath: string, directory: string): string
   const insert = db.prepare(
     "INSERT INTO schema_version VALUES (@number, @name, @sha256, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
   )
-  for (const { sql, ...row } of pending) {
-    db.transaction(() => {
+  db.transaction(() => {
+    for (const { sql, ...row } of pending) {
       db.exec(sql)
       insert.run(row)
-    })()
-  }
+    }
+  })()
   return copy
+}
+
+/**
+ * Whether this program knows all that a database has been through.
+ *
+ * @returns how many migrations that were.
+ * @throws MigrationError
+ */
+export function checkMigrations(db: Db, directory: string): number {
+  const applied = appliedTo(db)
+  checkApplied(applied, readMigrations(directory))
+  return applied.length
+}
+
+function appliedTo(db: Db): Migration[] {
+  return db.prepare('SELECT number, name, sha256 FROM schema_version ORDER BY number').all() as Migration[]
 }
 
 function readMigrations(directory: string): Migration[] {

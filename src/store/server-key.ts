@@ -81,3 +81,13 @@ export function writeSecretFile(file: string, content: Buffer | string): void {
     closeSync(handle)
   }
 }
+
+/** Makes the names in a directory, not only the files, safe against a power cut. */
+export function syncDirectory(directory: string): void {
+  const handle = openSync(directory, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

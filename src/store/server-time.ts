@@ -21,26 +21,29 @@ const STEP_MS = 5_000
 export class ServerTime {
   readonly #clocks: ClockSources
   readonly #onStep: (stepMs: number) => void
-  readonly #startMs: number
+  readonly startMs: number
   readonly #startMonotonicMs: number
-  #wallOffsetMs: number
+  /** How far the wall clock was ahead of server time when it was last told of. */
+  #wallOffsetMs = 0
 
   constructor(lastKnownMs: number, onStep: (stepMs: number) => void, clocks: ClockSources = SYSTEM_CLOCKS) {
     this.#clocks = clocks
     this.#onStep = onStep
     this.#startMonotonicMs = clocks.monotonicMs()
-    this.#startMs = Math.max(Math.floor(clocks.wallMs()), lastKnownMs)
-    this.#wallOffsetMs = clocks.wallMs() - this.#startMs
+    this.startMs = Math.max(Math.floor(clocks.wallMs()), lastKnownMs)
   }
 
   nowMs(): number {
-    const nowMs = this.#startMs + Math.floor(this.#clocks.monotonicMs() - this.#startMonotonicMs)
+    const nowMs = this.startMs + Math.floor(this.#clocks.monotonicMs() - this.#startMonotonicMs)
+    this.#compareWithWall(nowMs)
+    return nowMs
+  }
+
+  #compareWithWall(nowMs: number): void {
     const offsetMs = this.#clocks.wallMs() - nowMs
     const stepMs = offsetMs - this.#wallOffsetMs
-    if (Math.abs(stepMs) > STEP_MS) {
-      this.#wallOffsetMs = offsetMs
-      this.#onStep(Math.round(stepMs))
-    }
-    return nowMs
+    if (Math.abs(stepMs) <= STEP_MS) return
+    this.#wallOffsetMs = offsetMs
+    this.#onStep(Math.round(stepMs))
   }
 }

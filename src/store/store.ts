@@ -1,23 +1,42 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { chmodSync, mkdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs'
 import path from 'node:path'
+import type { Mac } from '../net/mac.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { Effect } from '../policy/effect.ts'
 import { carryOut } from './carry-out.ts'
+import { Checkpointer } from './checkpoint.ts'
+import { DataDirLock } from './data-dir-lock.ts'
 import { Decider } from './decide.ts'
+import { FreshBytes } from './fresh-bytes.ts'
+import { LastTimeFile } from './last-time-file.ts'
+import { LogSync } from './log-sync.ts'
+import { makeDirectory } from './make-directory.ts'
 import { migrate } from './migrate.ts'
-import { type Db, openReader, openWriter } from './open-database.ts'
+import { type Db, openReader, openWriter, syncByHand } from './open-database.ts'
 import { ServerKey, writeSecretFile } from './server-key.ts'
 import { type ClockSources, ServerTime, SYSTEM_CLOCKS } from './server-time.ts'
-import { type Tables, tablesOn } from './tables/tables.ts'
+import { forgetCaches, settleCaches, type Tables, tablesOn } from './tables/tables.ts'
+
+/** 1 MiB: a few milliseconds in which nobody is answered. */
+const BACKUP_PAGES_A_TURN = 256
 
 /** What a snapshot is read from: the tables, the time, and randomness that nobody has seen. */
 export interface View extends Tables {
   readonly nowMs: number
   readonly serverId: string
   readonly key: ServerKey
+  /** When the server was last not running; undefined at its very first start. */
+  readonly downtime: Downtime | undefined
   /** 32 random bytes, new at each call. */
   freshBytes(): Uint8Array
+  /** Room on the disk that holds the data directory, now. */
+  freeBytes(): number
+}
+
+export interface Downtime {
+  readonly fromMs: number
+  readonly untilMs: number
 }
 
 export interface StoreOptions {
@@ -28,52 +47,120 @@ export interface StoreOptions {
   readonly clocks?: ClockSources
 }
 
+/** The data directory cannot be made, or is another user's. */
+export class DataDirUnusable extends Error {
+  readonly code = 'data-dir-unusable'
+  readonly cure = 'run as the user who owns it, or set data_dir (PILOTLIGHT_DATA_DIR) to another directory'
+  constructor(dataDir: string, cause: unknown) {
+    const got = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    super(`data_dir ${dataDir}: got ${got}, want a directory of this user's own`, { cause })
+  }
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    makeDirectory(path.resolve(dataDir), 0o700)
+    chmodSync(dataDir, 0o700)
+  } catch (error) {
+    throw new DataDirUnusable(dataDir, error)
+  }
+}
+
 /** Everything that Pilotlight remembers, behind one way to change it. */
 export class Store {
   /** The path of the copy that was made before migrating, where one was. */
   readonly migrationCopy: string | undefined
   readonly serverId: string
-  /** For lists: a second, read-only connection that cannot hold up a decision. */
-  readonly lists: Tables
+  readonly #lists: Tables
   readonly #key: ServerKey
+  readonly dataDir: string
+  readonly #lock: DataDirLock
+  readonly #lastTime: LastTimeFile
   readonly #writer: Db
   readonly #reader: Db
   readonly #time: ServerTime
+  readonly #downtime: Downtime | undefined
   readonly #tables: Tables
+  readonly #view: View
   readonly #decider: Decider<View>
+  readonly #logSync: LogSync
+  readonly #checkpointer: Checkpointer
   readonly #listeners = new Set<(effects: readonly Effect[]) => void>()
 
+  /** @throws DataDirUnusable, DataDirInUse, DatabaseUnreadable, MigrationError */
   static open(options: StoreOptions): Store {
-    return new Store(options)
+    const { dataDir } = options
+    makeDataDir(dataDir)
+    const lock = DataDirLock.take(dataDir)
+    try {
+      return new Store(options, lock)
+    } catch (error) {
+      lock.release()
+      throw error
+    }
   }
 
-  private constructor({ dataDir, migrationsDir, onFatal, clocks = SYSTEM_CLOCKS }: StoreOptions) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    chmodSync(dataDir, 0o700)
+  private constructor(
+    { dataDir, migrationsDir, onFatal, clocks = SYSTEM_CLOCKS }: StoreOptions,
+    lock: DataDirLock,
+  ) {
+    this.dataDir = dataDir
+    this.#lock = lock
     const file = path.join(dataDir, 'pilotlight.db')
     this.#key = ServerKey.at(dataDir)
     this.#writer = openWriter(file)
-    this.migrationCopy = migrate(this.#writer, file, migrationsDir)
+    try {
+      this.migrationCopy = migrate(this.#writer, file, migrationsDir)
+    } catch (error) {
+      this.#writer.close()
+      throw error
+    }
     this.#reader = openReader(file)
-    this.lists = tablesOn(this.#reader, this.#key)
+    this.#lists = tablesOn(this.#reader, this.#key, 0)
     this.#tables = tablesOn(this.#writer, this.#key)
     const { secrets } = this.#tables
-    const lastTimeMs = Number(secrets.meta('last_time_ms') ?? 0)
+    const ownLastTimeMs = Number(secrets.meta('last_time_ms') ?? 0)
+    this.#lastTime = new LastTimeFile(dataDir)
+    const witnessMs = this.#lastTime.read() ?? 0
+    // Later than the database knows: this is not the one that the server wrote last (F15).
+    const isOlder = ownLastTimeMs > 0 && witnessMs > ownLastTimeMs
+    const lastTimeMs = Math.max(ownLastTimeMs, witnessMs)
     this.#time = new ServerTime(lastTimeMs, (stepMs) => this.#noteClockStep(stepMs), clocks)
     this.serverId = secrets.meta('server_id') ?? randomUUID()
-    this.#writer.transaction(() => this.#begin(lastTimeMs, dataDir))()
+    const nowMs = this.#time.startMs
+    this.#downtime = lastTimeMs > 0 ? { fromMs: lastTimeMs, untilMs: nowMs } : undefined
+    this.#writer.transaction(() => this.#begin(nowMs, dataDir, isOlder))()
+    this.#lastTime.write(nowMs)
+    this.#view = this.#makeView()
+    this.#logSync = new LogSync(`${file}-wal`)
+    syncByHand(this.#writer)
     this.#decider = new Decider({
       db: this.#writer,
-      view: this.#view(),
+      view: this.#view,
+      monotonicMs: () => clocks.monotonicMs(),
       carryOut: (effect) => carryOut(this.#tables, effect),
-      afterCommit: (effects) => this.#afterCommit(effects),
-      afterRollback: () => this.#forgetCaches(),
+      sync: (done) => this.#logSync.sync(done),
+      syncNow: () => this.#logSync.syncNow(),
+      afterCommit: () => this.#afterCommit(),
+      afterSync: (effects) => this.#afterSync(effects),
+      mark: () => this.#tables.offers.mark,
+      afterRollback: (mark) => {
+        this.#tables.offers.undoTo(mark)
+        forgetCaches(this.#tables)
+      },
       onFatal,
     })
+    this.#checkpointer = new Checkpointer(this.#writer, (error) => this.#decider.halt(error))
   }
 
   nowMs(): number {
     return this.#time.nowMs()
+  }
+
+  /** For lists: a second, read-only connection that cannot hold up a decision. It sees all that was answered. */
+  get lists(): Tables {
+    this.#decider.commitOpen()
+    return this.#lists
   }
 
   /** Snapshot, pure decision, effects: one atomic unit. Resolves when what it promises is on the disk. */
@@ -84,39 +171,71 @@ export class Store {
     return this.#decider.decide(read, decide)
   }
 
+  /** Whether a MAC is a machine's: asked for every packet, strangers' too, and answered from memory. */
+  knowsMac(mac: Mac): boolean {
+    return this.#tables.machines.knowsMac(mac)
+  }
+
+  /** Reads what a decision would read, for one that is shown and thrown away; to change anything, `decide`. */
+  peek<Snapshot>(read: (view: View) => Snapshot): Snapshot {
+    return read(this.#view)
+  }
+
   /** The boot that a report token speaks for; undefined: none of ours. */
   bootIdOfReportToken(token: string): string | undefined {
     return this.#key.bootIdOf(token)
   }
 
-  /** Tells of every commit, after it. */
+  /** Tells of every commit, once it is on the disk. */
   onCommit(listener: (effects: readonly Effect[]) => void): void {
     this.#listeners.add(listener)
   }
 
   /** Notes the time on disk, so that a start after a crash knows how long the server was away. */
-  noteTime(): void {
-    this.#tables.secrets.putMeta('last_time_ms', String(this.nowMs()))
+  async noteTime(): Promise<void> {
+    await this.#trace((atMs) => ({ kind: 'note-time', atMs }))
+  }
+
+  /** Room on the disk that holds the data directory, now. */
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.dataDir)
+    return bavail * bsize
+  }
+
+  /** Bytes of the database, its log without. */
+  databaseBytes(): number {
+    const pages = this.#writer.pragma('page_count', { simple: true }) as number
+    return pages * (this.#writer.pragma('page_size', { simple: true }) as number)
+  }
+
+  /**
+   * Copies the database while it serves, a few hundred pages at a time. By the connection that writes: what it writes
+   * meanwhile gets into the copy, where another connection's writing would make it begin again and again.
+   */
+  async backup(file: string): Promise<void> {
+    closeSync(openSync(file, 'wx', 0o600))
+    await this.#writer.backup(file, { progress: () => BACKUP_PAGES_A_TURN })
   }
 
   /** Carries out what is queued and closes the files. */
   close(): void {
+    void this.noteTime()
     this.#decider.flush()
-    try {
-      this.noteTime()
-    } finally {
-      this.#reader.close()
-      this.#writer.close()
-    }
+    this.#logSync.close()
+    this.#reader.close()
+    this.#writer.close()
+    this.#lock.release()
   }
 
   /** F14: what was down is nobody's silence, and takes no time from a token. */
-  #begin(lastTimeMs: number, dataDir: string): void {
-    const nowMs = this.#time.nowMs()
-    const { secrets, attempts, redemptions } = this.#tables
+  #begin(nowMs: number, dataDir: string, isOlder: boolean): void {
+    const { secrets, attempts, redemptions, membership, clusters } = this.#tables
     secrets.putMeta('server_id', this.serverId)
+    if (isOlder && secrets.restoredBy() === undefined) secrets.putMeta('restored_by', 'restore')
     attempts.countDowntimeAsHeard(nowMs)
-    if (lastTimeMs > 0 && nowMs > lastTimeMs) redemptions.extendByDowntime(nowMs - lastTimeMs, lastTimeMs)
+    membership.countDowntimeAsHeard(nowMs)
+    clusters.countDowntimeAsLed(nowMs)
+    if (this.#downtime !== undefined) redemptions.extendByDowntime(this.#downtime)
     secrets.putMeta('last_time_ms', String(nowMs))
     // The first admin token, for the client commands on this machine; its file is there before its row is.
     if (!secrets.hasAnyToken()) {
@@ -124,39 +243,48 @@ export class Store {
     }
   }
 
-  #view(): View {
+  #makeView(): View {
     const store = this
+    const fresh = new FreshBytes()
     return {
       ...this.#tables,
       serverId: this.serverId,
       key: this.#key,
+      downtime: this.#downtime,
       get nowMs() {
         return store.nowMs()
       },
-      freshBytes: () => new Uint8Array(randomBytes(32)),
+      freshBytes: () => fresh.take(),
+      freeBytes: () => store.freeBytes(),
     }
   }
 
-  #afterCommit(effects: readonly Effect[]): void {
+  #afterCommit(): void {
+    settleCaches(this.#tables)
+    this.#checkpointer.afterCommit()
+  }
+
+  #afterSync(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'put-lease') this.#tables.leases.noteCommitted(effect.lease)
+      if (effect.kind === 'note-time') this.#lastTime.write(effect.atMs)
+    }
     for (const listener of this.#listeners) listener(effects)
   }
 
-  #forgetCaches(): void {
-    this.#tables.machines.forgetCache()
-    this.#tables.images.forgetCache()
+  #noteClockStep(stepMs: number): void {
+    void this.#trace((atMs) => ({
+      kind: 'append-event',
+      event: { atMs, type: 'clock.stepped', data: { step_ms: stepMs } },
+    }))
   }
 
-  #noteClockStep(stepMs: number): void {
-    const atMs = this.nowMs()
-    void this.decide(
-      () => undefined,
-      () => ({
-        reply: undefined,
-        reason: 'clock-stepped',
-        effects: [
-          { kind: 'append-event', event: { atMs, type: 'clock.stepped', data: { step_ms: stepMs } } },
-        ],
-      }),
+  /** Writes something of the server's own that nobody waits for. A disk that does not take it is told of elsewhere. */
+  async #trace(effectAt: (nowMs: number) => Effect): Promise<void> {
+    const noted = this.decide(
+      (view) => view.nowMs,
+      (nowMs) => ({ reply: undefined, reason: 'noted', effects: [effectAt(nowMs)] }),
     )
+    await noted.catch(() => undefined)
   }
 }

@@ -48,6 +48,7 @@ export class Transfer {
   #sent = 0
   #awaitsOackAck: boolean
   #heardFirst = false
+  #heardAtMs: number
   #rewoundAt = -1
   #rewoundAtMs = 0
   #retransmits = 0
@@ -63,11 +64,17 @@ export class Transfer {
     this.#awaitsOackAck = terms.accepted.size > 0
     this.#timeoutMs = terms.timeoutMs
     this.#progressAtMs = nowMs
+    this.#heardAtMs = nowMs
   }
 
   /** Blocks that were sent more than once, and OACKs. */
   get resends(): number {
     return this.#resends
+  }
+
+  /** True once the client answered anything: what ends before that is a probe. */
+  get isUnderWay(): boolean {
+    return this.#heardFirst
   }
 
   /** The blocks that the client confirmed. */
@@ -92,13 +99,32 @@ export class Transfer {
       case 'error':
         return { kind: 'ended', end: this.#heardFirst ? { ...input, kind: 'aborted' } : { kind: 'probe' } }
       case 'asked-again':
-        return this.#heardFirst ? { kind: 'wait' } : this.#resend(nowMs)
+        return this.#takeRepeatedRequest(nowMs)
       case 'tick':
         return nowMs >= this.#deadlineMs ? this.#timeOut(nowMs) : { kind: 'wait' }
     }
   }
 
+  /**
+   * The request again. Before the first ACK our answer was lost; soon after one it is a copy that the network held
+   * back; after a silence the client began anew (a ROM with a fixed port that was reset), and so does the transfer.
+   */
+  #takeRepeatedRequest(nowMs: number): TransferStep {
+    if (!this.#heardFirst) return this.#resend(nowMs)
+    if (nowMs - this.#heardAtMs < this.#terms.timeoutMs) return { kind: 'wait' }
+    this.#acked = 0
+    this.#sent = 0
+    this.#rewoundAt = -1
+    this.#awaitsOackAck = this.#terms.accepted.size > 0
+    this.#heardFirst = false
+    this.#retransmits = 0
+    this.#timeoutMs = this.#terms.timeoutMs
+    this.#progressAtMs = nowMs
+    return this.start(nowMs)
+  }
+
   #takeAck(wireBlock: number, nowMs: number): TransferStep {
+    this.#heardAtMs = nowMs
     const block = this.#widen(wireBlock)
     if (this.#awaitsOackAck) {
       if (block !== 0) return { kind: 'wait' }

@@ -31,7 +31,7 @@ interface DemoDocument {
 
 t.test(
   'three QEMU machines of three firmwares boot to "cluster ready"',
-  { skip, timeout: 580_000 },
+  { skip, timeout: 900_000 },
   async (t) => {
     const { code, stdout, stderr } = await runDemo(['--json'])
     t.equal(code, 0, stderr.slice(-2000))
@@ -81,7 +81,7 @@ t.test(
   },
 )
 
-t.test('a demo that is interrupted leaves nothing behind', { skip, timeout: 300_000 }, async (t) => {
+t.test('a demo that is interrupted leaves nothing behind', { skip, timeout: 600_000 }, async (t) => {
   const child = spawn(process.execPath, [START, 'demo'], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import type { BootAttempt } from '../../src/model/boot-attempt.ts'
-import type { Cluster, Founding, JoinSlot, Member } from '../../src/model/cluster.ts'
+import type { Cluster, Founding, GroupFacts, JoinSlot, Member, Probe } from '../../src/model/cluster.ts'
 import type { GatedStep, StepRecord } from '../../src/model/first-boot.ts'
 import type { Image } from '../../src/model/image.ts'
 import type { Lease } from '../../src/model/lease.ts'
@@ -71,7 +71,7 @@ export function aCluster(changes: Partial<Cluster> = {}): Cluster {
 }
 
 export function aFounding(changes: Partial<Founding> = {}): Founding {
-  return { state: 'open', epoch: 0, nextEpoch: 1, ...changes }
+  return { state: 'open', epoch: 0, nextEpoch: 1, incarnationFloor: 0, isRearmPaused: false, ...changes }
 }
 
 /** Founded in epoch 1 by m1/b1, and a leader seen a second ago. */
@@ -85,9 +85,32 @@ export function aFoundedCluster(changes: Partial<Cluster> = {}): Cluster {
       holderBootId: 'b1',
       foundedAtMs: NOW - 5000,
     }),
-    probe: { result: 'leader-quorum', probedAtMs: NOW - 1000, leaderUrl: 'https://10.77.0.11:2379' },
+    probe: aProbe(),
     ...changes,
   })
+}
+
+/** Seen a second ago: m1 leads Chainfire with quorum; nobody asked FlareDB. */
+export function aProbe(chainfire: Partial<GroupFacts> = {}, flaredb?: Partial<GroupFacts>): Probe {
+  const leaderUrl = chainfire.leaderUrl ?? 'https://10.77.0.11:2379'
+  const first = aGroup({ leaderUrl, ...chainfire })
+  return {
+    result: first.result,
+    probedAtMs: first.atMs,
+    leaderUrl,
+    groups: { chainfire: first, ...(flaredb === undefined ? {} : { flaredb: aGroup(flaredb) }) },
+  }
+}
+
+export function aGroup(changes: Partial<GroupFacts> = {}): GroupFacts {
+  return {
+    result: 'leader-quorum',
+    atMs: NOW - 1000,
+    list: 'unknown',
+    healthyMachineIds: ['m1'],
+    differs: false,
+    ...changes,
+  }
 }
 
 export function aSlot(step: GatedStep, changes: Partial<JoinSlot> = {}): JoinSlot {
@@ -126,6 +149,7 @@ export function anImage(changes: Partial<Image> = {}): Image {
       { name: 'bzImage', role: 'kernel', bytes: 10, sha256: 'aa' },
       { name: 'initrd', role: 'initrd', bytes: 20, sha256: 'bb' },
     ],
+    state: 'available',
     createdAtMs: NOW - 1000,
     ...changes,
   }

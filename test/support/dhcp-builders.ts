@@ -106,6 +106,14 @@ export function arrivalFrom(sourceAddress: string, changes: Partial<Arrival> = {
   return { socket: 'unicast', sourceAddress: ip(sourceAddress), sourcePort: 68, ...changes }
 }
 
+/** The arrival of a datagram, by its ends: `0.0.0.0:68` and `255.255.255.255:67`. */
+export function arrivalOf(from: string, to: string): Arrival {
+  const [sourceAddress = '', sourcePort] = from.split(':')
+  const [destination, port] = to.split(':')
+  const socket = port === '4011' ? 'pxe' : destination === '255.255.255.255' ? 'broadcast' : 'unicast'
+  return { socket, sourceAddress: ip(sourceAddress), sourcePort: Number(sourcePort) }
+}
+
 export function requestFrom(bytes: Uint8Array, arrival: Arrival = BROADCAST_ARRIVAL): DhcpRequest {
   const decoded = decode(bytes)
   if (!decoded.ok) throw new Error(`no request: ${decoded.reason}`)
@@ -268,8 +276,12 @@ export class DhcpWorld {
       case 'begin-attempt':
         this.attempts.push(effect.attempt)
         break
+      case 'overhear-address':
+        break
       case 'append-event':
         this.events.push(effect.event.type)
+        break
+      case 'note-told':
         break
       case 'reach-stage':
       case 'heard-from':

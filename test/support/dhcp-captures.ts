@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fromHex } from '../../src/net/bytes.ts'
 import type { DhcpRequest } from '../../src/policy/dhcp/question.ts'
-import { arrivalFrom, ip, requestFrom } from './dhcp-builders.ts'
+import { arrivalOf, requestFrom } from './dhcp-builders.ts'
 
 /** One message of a real client. */
 export interface Capture {
@@ -11,7 +11,7 @@ export interface Capture {
   readonly request: DhcpRequest
 }
 
-const HEADING = /^= (\S+ \d+) ([\d.]+):(\d+) > ([\d.]+):(\d+)$/
+const HEADING = /^= (\S+ \d+) ([\d.]+:\d+) > ([\d.]+:\d+)$/
 
 /** What real firmware, loaders and operating systems sent on a link 10.99.0.0/24 with the server at 10.99.0.1. */
 export function readCaptures(): readonly Capture[] {
@@ -21,12 +21,8 @@ export function readCaptures(): readonly Capture[] {
 }
 
 function captureOf([heading = '', ...hex]: readonly string[]): Capture {
-  const [, name, sourceAddress, sourcePort, destination, port] = HEADING.exec(heading) ?? []
+  const [, name, from, to] = HEADING.exec(heading) ?? []
   const bytes = fromHex(hex.join(''))
   if (name === undefined || bytes === undefined) throw new Error(`no capture: ${heading}`)
-  const arrival = arrivalFrom(ip(sourceAddress!), {
-    sourcePort: Number(sourcePort),
-    socket: port === '4011' ? 'pxe' : destination === '255.255.255.255' ? 'broadcast' : 'unicast',
-  })
-  return { name, bytes, request: requestFrom(bytes, arrival) }
+  return { name, bytes, request: requestFrom(bytes, arrivalOf(from!, to!)) }
 }

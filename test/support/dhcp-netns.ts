@@ -45,6 +45,11 @@ export class Namespaces {
     }
   }
 
+  /** Runs a command in a namespace to its end. */
+  inside(ns: string, ...command: readonly string[]): string {
+    return inside(ns, ...command)
+  }
+
   /** Starts a program in a namespace; its output is read line by line. */
   start(ns: string, command: readonly string[]): Program {
     const { NODE_OPTIONS: _, ...env } = process.env
@@ -53,9 +58,17 @@ export class Namespaces {
     return new Program(child)
   }
 
+  /** Ends every program that was started here, with what it forked: a killed master leaves its workers, and the port. */
+  async endAll(): Promise<void> {
+    await Promise.all(this.#children.splice(0).map(ended))
+    for (const name of this.#names) {
+      while (endPids(ip('netns', 'pids', name))) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
   async clear(): Promise<void> {
-    await Promise.all(this.#children.map(ended))
-    for (const name of this.#names) ip('netns', 'delete', name)
+    await this.endAll()
+    for (const name of this.#names.splice(0)) ip('netns', 'delete', name)
   }
 }
 
@@ -80,6 +93,17 @@ export class Program {
   /** All lines so far, for a message about what went wrong. */
   get text(): string {
     return this.#lines.join('\n')
+  }
+
+  /** Ends it, and waits until it has gone. */
+  end(): Promise<void> {
+    return ended(this.child)
+  }
+
+  /** Waits until it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    await new Promise((resolve) => this.child.once('close', resolve))
   }
 
   /** The next line that matches, taken out with all before it; the test's own time limit ends the wait. */
@@ -112,6 +136,19 @@ async function ended(child: ChildProcess): Promise<void> {
   const gone = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGKILL')
   await gone
+}
+
+/** Kills the processes of a list; false when there was none. */
+function endPids(list: string): boolean {
+  const pids = list.split('\n').filter((line) => line !== '')
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It ended by itself.
+    }
+  }
+  return pids.length > 0
 }
 
 /** Takes away what a test left that was killed: namespaces whose process is no more. */

@@ -28,7 +28,7 @@ export function attemptFor(
   latest: BootAttempt | undefined,
   sign: BootSign,
 ): { readonly bootId: string; readonly effects: readonly Effect[] } {
-  if (latest !== undefined && continues(latest, sign)) return { bootId: latest.bootId, effects: [] }
+  if (latest !== undefined && continuesAttempt(latest, sign)) return { bootId: latest.bootId, effects: [] }
   const bootId = uuidFrom(sign.freshBytes)
   const attempt: BootAttempt = {
     bootId,
@@ -42,7 +42,8 @@ export function attemptFor(
   return { bootId, effects: [{ kind: 'begin-attempt', attempt }] }
 }
 
-function continues(latest: BootAttempt, sign: BootSign): boolean {
+/** True when the sign belongs to the attempt, false when it is of a new one. */
+export function continuesAttempt(latest: BootAttempt, sign: Pick<BootSign, 'via' | 'nowMs'>): boolean {
   if (latest.endedAtMs !== undefined || sign.nowMs - latest.heardAtMs > SILENT_AFTER_MS) return false
   const limit = sign.via === 'dhcp' ? 'loader-sent' : 'initrd-sent'
   return stageRank(latest.stage) <= stageRank(limit)

@@ -16,7 +16,7 @@ export interface SentFile {
 }
 
 export interface FileSentSnapshot extends Moment {
-  /** The machine that the client's address is leased to; undefined: nobody's, so nothing is recorded. */
+  /** The machine that has the client's address; undefined: nobody's, so nothing is recorded. */
   readonly machine?: Machine
   readonly latestAttempt?: BootAttempt
 }
@@ -46,6 +46,9 @@ export function decideFileSent(snapshot: FileSentSnapshot, file: SentFile): Deci
   const effects: Effect[] = [
     { kind: 'reach-stage', bootId, stage, atMs: nowMs, bytes: file.bytes, retries: file.resends },
   ]
+  if (file.isWhole && file.what === 'loader') {
+    effects.push({ kind: 'note-loader-sent', machineId: machine.id, atMs: nowMs })
+  }
   if (file.isWhole && file.what === 'loader' && machine.loader === file.name) {
     effects.push({ kind: 'loader-override-sent', bootId, atMs: nowMs })
   }

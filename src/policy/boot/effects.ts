@@ -1,4 +1,5 @@
 import type { AttemptEnd, BootAttempt, Stage } from '../../model/boot-attempt.ts'
+import type { TraceNote } from '../../model/boot-trace.ts'
 import type { MachineState } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 
@@ -15,6 +16,21 @@ export type BootEffect =
       readonly bytes: number
       readonly retries: number
     }
+  | {
+      /** A loader went out whole; kept for minutes, to tell a machine that goes round in a circle. */
+      readonly kind: 'note-loader-sent'
+      readonly machineId: string
+      readonly atMs: number
+    }
+  | { readonly kind: 'forget-loader-sends'; readonly machineId: string }
+  | { readonly kind: 'mark-stalled'; readonly bootId: string; readonly stage: Stage; readonly atMs: number }
+  | {
+      /** Writes down one exchange of the attempt; rows of the same kind and key count up. */
+      readonly kind: 'note-trace'
+      readonly bootId: string
+      readonly note: TraceNote
+    }
+  | { readonly kind: 'pin-image'; readonly bootId: string; readonly imageId: string }
   | { readonly kind: 'loader-override-sent'; readonly bootId: string; readonly atMs: number }
   | {
       readonly kind: 'mint-boot-token'
@@ -26,6 +42,13 @@ export type BootEffect =
       readonly expiresAtMs: number
       /** The end that no extension passes: 2 h after minting. */
       readonly capMs: number
+    }
+  | {
+      /** Gives the attempt's unspent tokens that are still good until `untilMs`, within the cap of each. */
+      readonly kind: 'extend-boot-tokens'
+      readonly bootId: string
+      readonly atMs: number
+      readonly untilMs: number
     }
   | { readonly kind: 'set-machine-state'; readonly machineId: string; readonly state: MachineState }
   | {

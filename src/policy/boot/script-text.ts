@@ -36,6 +36,12 @@ export interface ImageScript {
   readonly imageUrl: string
   readonly kernelFile: string
   readonly initrdFile: string
+  /** A root filesystem that stage 1 fetches by itself. */
+  readonly squashfsFile?: string
+  /** Hash of the machine's own files, a second initrd; undefined: it has none. */
+  readonly filesSha256?: string
+  /** Said where another server sends the files: the script itself then tells us that it has them. */
+  readonly beacons?: { readonly kernelBytes: number; readonly initrdBytes: number }
   readonly init: string
   readonly parameters: readonly string[]
   /** The single-use boot token; the only secret, and worthless once redeemed. */
@@ -89,7 +95,10 @@ export function renderImageScript(script: ImageScript): string {
   const parameters = [
     `init=${script.init}`,
     'initrd=initrd',
+    // UEFI kernels load what the command line names; under BIOS all that was fetched is one initrd, in this order.
+    ...(script.filesSha256 === undefined ? [] : ['initrd=machine-files']),
     ...script.parameters,
+    ...(script.squashfsFile === undefined ? [] : [`pilotlight.squashfs=${imageUrl}/${script.squashfsFile}`]),
     `pilotlight.url=${bootUrl}`,
     `pilotlight.mac=${mac}`,
     `pilotlight.token=${script.token}`,
@@ -97,7 +106,14 @@ export function renderImageScript(script: ImageScript): string {
   return lines(
     `echo Pilotlight: ${safe(script.machineName)} boots its image (attempt ${safe(script.bootId)})`,
     `kernel ${imageUrl}/${safe(script.kernelFile)} ${parameters.join(' ')} || goto failed`,
+    ...beaconLines(script, 'kernel-sent', script.beacons?.kernelBytes),
     `initrd --name initrd ${imageUrl}/${safe(script.initrdFile)} || goto failed`,
+    ...(script.filesSha256 === undefined
+      ? []
+      : [
+          `initrd --name machine-files ${bootUrl}/machines/${mac}/files/${safe(script.filesSha256)}.cpio.gz || goto failed`,
+        ]),
+    ...beaconLines(script, 'initrd-sent', script.beacons?.initrdBytes),
     'boot || goto failed',
     ':failed',
     'echo Pilotlight: the image did not load (see the error above); asking for the script again in 5 s',
@@ -105,6 +121,13 @@ export function renderImageScript(script: ImageScript): string {
     'sleep 5',
     `chain --replace --autofree ${bootUrl}/boot/${mac}.ipxe || goto failed`,
   )
+}
+
+/** Freed at once: BIOS iPXE hands every image that it holds to the kernel. A beacon that fails stops nothing. */
+function beaconLines(script: ImageScript, stage: string, bytes: number | undefined): readonly string[] {
+  if (bytes === undefined) return []
+  const url = `${safe(script.bootUrl)}/beacon/${macInPath(script.mac)}/${stage}?bytes=${bytes}`
+  return [`imgfetch --name beacon ${url} ||`, 'imgfree beacon ||']
 }
 
 /** What a machine shows while nobody has decided about it, and how long it waits between two looks. */

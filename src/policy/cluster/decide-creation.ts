@@ -1,7 +1,7 @@
 import type { Cluster, ClusterSettings } from '../../model/cluster.ts'
 import type { Decision, Moment } from '../decision.ts'
-import { RESERVED_KEYS } from '../first-boot/cluster-config.ts'
 import { type Refusal, refusal } from '../refusal.ts'
+import { settingsFault } from './settings-fault.ts'
 
 /** What an operator states when a cluster is created. */
 export interface ClusterWish {
@@ -74,35 +74,5 @@ function fault(snapshot: CreationSnapshot, wish: ClusterWish): Refusal | undefin
       'name',
     )
   }
-  const count = wish.expectedControlPlane
-  if (!Number.isInteger(count) || count < 1 || count > 9) {
-    return refusal(
-      422,
-      'control-plane-count',
-      `expected_control_plane is ${count}, want 1 to 9`,
-      'use 1, 3 or 5',
-      'expected_control_plane',
-    )
-  }
-  const reserved = Object.keys(wish.settings.extraConfig ?? {}).find((key) => RESERVED_KEYS.includes(key))
-  if (reserved !== undefined) {
-    return refusal(
-      422,
-      'reserved-key',
-      `${reserved} in extra_config is the server's own key`,
-      'name your key differently',
-      'extra_config',
-    )
-  }
-  const { healthCa } = wish.settings
-  if (healthCa !== undefined && !healthCa.includes('-----BEGIN CERTIFICATE-----')) {
-    return refusal(
-      422,
-      'health-ca-malformed',
-      'health_ca is no PEM certificate',
-      'give the CA as PEM, BEGIN CERTIFICATE',
-      'health_ca',
-    )
-  }
-  return undefined
+  return settingsFault(wish.expectedControlPlane, wish.settings)
 }

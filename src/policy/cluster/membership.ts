@@ -1,7 +1,6 @@
 import type { Cluster, Member, RaftService } from '../../model/cluster.ts'
-import { servicesApiOf, serviceUrl } from '../../model/services.ts'
-
-const LEADER_FRESH_MS = 30_000
+import { mayHaveForgotten } from './founding.ts'
+import { freshGroup } from './leaders.ts'
 
 /** `node01.3`: the id of one life of a machine's data. */
 export function memberIdOf(machineName: string, incarnation: number): string {
@@ -9,8 +8,8 @@ export function memberIdOf(machineName: string, incarnation: number): string {
 }
 
 /** The incarnation after every earlier one of this machine, over both Raft groups: fresh data means a fresh member. */
-export function freshIncarnation(ownRows: readonly Member[]): number {
-  return ownRows.reduce((highest, row) => Math.max(highest, row.incarnation), 0) + 1
+export function freshIncarnation(ownRows: readonly Member[], floor: number): number {
+  return ownRows.reduce((highest, row) => Math.max(highest, row.incarnation), floor) + 1
 }
 
 /** The incarnation inside a member id; undefined when the text is not one of ours. */
@@ -19,25 +18,109 @@ export function incarnationOf(memberId: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
+/** The machine's name inside a member id; undefined when the text is not one of ours. */
+export function machineNameOf(memberId: string): string | undefined {
+  return /^(.+)\.[1-9]\d{0,8}$/.exec(memberId)?.[1]
+}
+
+/** A marker in a data directory, `cluster_id:epoch:member_id`. */
+export interface Marker {
+  readonly clusterId: string
+  readonly epoch: number
+  readonly memberId: string
+}
+
+/** Reads a marker; undefined for an empty one (no data) and for text that is none. */
+export function readMarker(text: string): Marker | undefined {
+  const match = /^([^:]+):(\d{1,9}):([^:]+)$/.exec(text)
+  if (match === null) return undefined
+  const [, clusterId = '', epoch, memberId = ''] = match
+  return { clusterId, epoch: Number(epoch), memberId }
+}
+
+/** True when the marker is that of this row's data. */
+export function proves(marker: Marker | undefined, row: Member, clusterId: string): boolean {
+  return marker !== undefined && marker.clusterId === clusterId && marker.memberId === row.memberId
+}
+
 /**
- * The base URL of a service's leader as far as it is known now, at most 30 s old.
- *
- * @returns undefined when nobody leads as far as we know: nothing may join then.
+ * After a restore: a member id that was given before it (ids from then on are above the floor) and that the restored
+ * rows of the service do not know, or know as given back unsent and so given again since. Its data is proof that it was
+ * given, so it is a member until a list says otherwise.
  */
-export function knownLeader(
-  cluster: Cluster,
+export function isForgotten(
+  memberId: string,
   service: RaftService,
   members: readonly Member[],
+  cluster: Cluster,
   nowMs: number,
-): string | undefined {
-  const { probe } = cluster
-  const isFresh = probe.probedAtMs !== undefined && nowMs - probe.probedAtMs <= LEADER_FRESH_MS
-  if (!isFresh || probe.result !== 'leader-quorum') return undefined
-  if (service === 'chainfire') return probe.leaderUrl
-  if (probe.flaredbLeaderUrl !== undefined) return probe.flaredbLeaderUrl
-  // Not seen leading yet: its first member is the only one that can be.
-  const only = members.filter((row) => row.service === 'flaredb' && row.state === 'member')
-  const [first] = only
-  if (first === undefined || only.length > 1) return undefined
-  return serviceUrl(servicesApiOf(cluster.settings.servicesApi), 'flaredb', first.address)
+): boolean {
+  const { founding } = cluster
+  const incarnation = incarnationOf(memberId)
+  const listed = freshGroup(cluster, service, nowMs)?.listed
+  return (
+    mayHaveForgotten(founding) &&
+    incarnation !== undefined &&
+    incarnation <= founding.incarnationFloor &&
+    listed?.includes(memberId) !== false &&
+    !isKnown(members, service, memberId)
+  )
+}
+
+/** True when a row says what became of a member. One that was given back unsent may be given again under its id. */
+export function isKnown(members: readonly Member[], service: RaftService, memberId: string): boolean {
+  return members.some(
+    (row) =>
+      row.service === service &&
+      row.memberId === memberId &&
+      !(row.state === 'removed' && row.confirmedBy === 'report'),
+  )
+}
+
+/**
+ * The row of a member that is out by another's word. What confirmed that it was in goes with it: `removed` by `report`
+ * means that its machine gave the id back unsent.
+ */
+export function takenOut(row: Member): Member {
+  const { confirmedBy: _in, ...rest } = row
+  return { ...rest, state: 'removed' }
+}
+
+/** The rows that may be in a service's group now: of the current epoch, and not known to be out of it. */
+export function rowsInGroup(
+  members: readonly Member[],
+  cluster: Cluster,
+  service: RaftService,
+): readonly Member[] {
+  return members.filter(
+    (row) => row.service === service && row.epoch === cluster.founding.epoch && row.state !== 'removed',
+  )
+}
+
+/**
+ * What stands in the way of a machine's fresh data: an older member of its own that is still in the group, or may be.
+ *
+ * @returns undefined: nothing. `listed`: the list names it, the server removes it. `by-hand`: there is no list, an
+ *   operator removes it and says so.
+ */
+export function olderMemberIn(
+  members: readonly Member[],
+  cluster: Cluster,
+  service: RaftService,
+  machineId: string,
+  nowMs: number,
+): { readonly kind: 'listed' | 'by-hand'; readonly member: Member } | undefined {
+  const own = members.filter((row) => row.service === service && row.machineId === machineId)
+  const facts = freshGroup(cluster, service, nowMs)
+  if (facts?.listed !== undefined) {
+    const listed = own.find((row) => facts.listed?.includes(row.memberId))
+    if (listed !== undefined) return { kind: 'listed', member: listed }
+  }
+  const left = own.find(
+    (row) => row.epoch === cluster.founding.epoch && (row.state === 'lost' || row.state === 'removing'),
+  )
+  if (left === undefined) return undefined
+  // Without a CA nobody is asked; without a list call nobody can tell. Else the list will, once it is seen.
+  const isByHand = facts?.list === 'absent' || cluster.settings.healthCa === undefined
+  return { kind: isByHand ? 'by-hand' : 'listed', member: left }
 }

@@ -1,6 +1,7 @@
 import { IPXE_FEATURE } from '../../dhcp/ipxe.ts'
 import type { Architecture } from '../../model/architecture.ts'
 import type { BootAttempt } from '../../model/boot-attempt.ts'
+import type { ReplyShape } from '../../model/quirk.ts'
 import { type Mac, macInPath } from '../../net/mac.ts'
 import type { BootClient } from './classify-client.ts'
 import type { DhcpSnapshot } from './snapshot.ts'
@@ -46,6 +47,7 @@ export function chooseBootFile(
   mac: Mac,
   client: BootClient,
   attempt: BootAttempt | undefined,
+  shape: ReplyShape = {},
 ): BootFile {
   switch (client.kind) {
     case 'own-ipxe':
@@ -53,7 +55,7 @@ export function chooseBootFile(
     case 'ipxe':
       return forIpxe(snapshot, mac, client, attempt)
     case 'http': {
-      const loader = snapshot.machine?.loader ?? client.architecture.loader
+      const loader = snapshot.machine?.loader ?? shape.loader ?? client.architecture.loader
       const url = (name: string) => `${snapshot.settings.bootUrl}/assets/${name}`
       return loaderOnHand(snapshot, loader, 'http-loader', url)
     }
@@ -71,7 +73,7 @@ export function chooseBootFile(
         looks: 'well',
       }
     case 'pxe': {
-      const override = snapshot.machine?.loader
+      const override = snapshot.machine?.loader ?? shape.loader
       const reason = override === undefined ? 'loader' : 'loader-override'
       return loaderOnHand(snapshot, override ?? client.architecture.loader, reason, (name) => name)
     }

@@ -1,26 +1,29 @@
 import { requestedAddressOf } from '../../dhcp/options.ts'
 import type { Subnet } from '../../model/subnet.ts'
-import { formatCidr } from '../../net/ipv4.ts'
+import { formatCidr, type Ipv4, ipv4ToNumber } from '../../net/ipv4.ts'
 import type { Effect } from '../effect.ts'
 import { buildLeaseReply } from './build-reply.ts'
 import { type ChosenAddress, chooseAddress, reservationConflict } from './choose-address.ts'
 import { chooseBootFile } from './choose-boot-file.ts'
+import { isProbeDue } from './conflict-probe.ts'
 import {
   admit,
   answer,
   bootEvents,
   type DhcpCase,
   type DhcpDecision,
-  eventOf,
   noteBoot,
   silent,
+  tellOnce,
 } from './dhcp-case.ts'
 import { leaseSecondsFor } from './lease-time.ts'
 import { replyDestination } from './reply-destination.ts'
+import type { DhcpSnapshot } from './snapshot.ts'
 
 /** Longer than the whole retry ladder of firmware, 60 s. */
 const OFFER_MS = 120_000
-const TELL_EXHAUSTED_EVERY_MS = 60_000
+/** Of a pool, this part is kept for machines that an operator has accepted: a flood of invented MACs cannot take it. */
+const KEPT_PART = 8
 
 const REASONS: { readonly [From in ChosenAddress['from']]: string } = {
   reservation: 'offered-reservation',
@@ -32,47 +35,45 @@ const REASONS: { readonly [From in ChosenAddress['from']]: string } = {
 
 /** DISCOVER: an OFFER of the address that the client would get, held for it for two minutes in memory. */
 export function decideDiscover(c: DhcpCase, subnet: Subnet): DhcpDecision {
-  const { snapshot, request, mac, client } = c
+  const { snapshot, request, mac, client, shape } = c
   const admission = admit(c)
   if (typeof admission === 'string') return silent(admission)
   const chosen = chooseAddress(snapshot, subnet, mac, requestedAddressOf(request.packet))
   const conflict = chosen?.from === 'reservation' ? [] : conflictEvents(c, subnet)
   if (chosen === undefined) {
     const why = subnet.pool === undefined ? 'no-reservation' : 'pool-exhausted'
-    return silent(why, [...conflict, ...exhaustedEvents(c, subnet, why)])
+    return silent(why, [...conflict, ...tellPool(c, subnet, why)])
+  }
+  if (chosen.from === 'pool' && isKeptFromUnaccepted(snapshot, subnet)) {
+    return silent('pool-kept-for-accepted', tellPool(c, subnet, 'pool-kept-for-accepted'))
+  }
+  const offer = offerOf(c, subnet, chosen.address)
+  if (isProbeDue(c, subnet, chosen)) {
+    // Held while the probe runs, so that nobody else is offered it.
+    return { ...silent('probing-address', [offer]), probe: chosen.address }
   }
   const noted = noteBoot(c, admission.machineId)
-  const boot = chooseBootFile(snapshot, mac, client, noted.attempt)
+  const boot = chooseBootFile(snapshot, mac, client, noted.attempt, shape)
   const destination = replyDestination(snapshot, request, 'offer')
   if (destination === undefined) return silent('no-reply-address')
-  const packet = buildLeaseReply(
-    snapshot,
-    subnet,
-    request.packet,
-    {
-      messageType: 'offer',
-      yiaddr: chosen.address,
-      leaseSeconds: leaseSecondsFor(subnet, request.packet, client),
-    },
-    client,
-    boot,
-  )
+  const packet = buildLeaseReply(c, subnet, boot, {
+    messageType: 'offer',
+    yiaddr: chosen.address,
+    leaseSeconds: leaseSecondsFor(subnet, request.packet, client),
+  })
   const effects: readonly Effect[] = [
     ...admission.effects,
     ...noted.effects,
-    {
-      kind: 'put-offer',
-      offer: {
-        subnet: formatCidr(subnet.cidr),
-        mac,
-        address: chosen.address,
-        expiresAtMs: snapshot.nowMs + OFFER_MS,
-      },
-    },
+    offer,
     ...conflict,
     ...bootEvents(c, boot, admission.machineId, noted.bootId),
   ]
   return answer(c, packet, destination, boot.reason, REASONS[chosen.from], effects)
+}
+
+function offerOf({ snapshot, mac }: DhcpCase, subnet: Subnet, address: Ipv4): Effect {
+  const expiresAtMs = snapshot.nowMs + OFFER_MS
+  return { kind: 'put-offer', offer: { subnet: formatCidr(subnet.cidr), mac, address, expiresAtMs } }
 }
 
 /** A reservation that cannot be given is an operator's problem: the machine gets another address, they get told. */
@@ -80,12 +81,18 @@ function conflictEvents({ snapshot, mac }: DhcpCase, subnet: Subnet): readonly E
   const conflict = reservationConflict(snapshot, subnet, mac)
   if (conflict === undefined) return []
   const { address, why, heldBy } = conflict
-  return [eventOf(snapshot, 'reservation.conflict', { mac, address, why, heldBy: heldBy ?? null })]
+  return tellOnce(snapshot, mac, 'reservation.conflict', { mac, address, why, heldBy: heldBy ?? null })
 }
 
-function exhaustedEvents({ snapshot, mac }: DhcpCase, subnet: Subnet, why: string): readonly Effect[] {
-  const told = snapshot.poolExhaustedToldAtMs
-  // Every machine that finds no address asks again within seconds: the feed needs to hear of it once.
-  if (told !== undefined && snapshot.nowMs - told < TELL_EXHAUSTED_EVERY_MS) return []
-  return [eventOf(snapshot, 'pool.exhausted', { subnet: formatCidr(subnet.cidr), mac, why })]
+/** Every machine that finds no address asks again within seconds: the feed needs to hear of it once. */
+function tellPool({ snapshot, mac }: DhcpCase, subnet: Subnet, why: string): readonly Effect[] {
+  const key = formatCidr(subnet.cidr)
+  return tellOnce(snapshot, key, 'pool.exhausted', { subnet: key, mac, why })
+}
+
+function isKeptFromUnaccepted({ machine, poolHeld }: DhcpSnapshot, { pool }: Subnet): boolean {
+  const isAccepted = machine !== undefined && machine.state !== 'discovered'
+  if (isAccepted || pool === undefined || poolHeld === undefined) return false
+  const size = ipv4ToNumber(pool.last) - ipv4ToNumber(pool.first) + 1
+  return size - poolHeld <= Math.floor(size / KEPT_PART)
 }

@@ -1,11 +1,12 @@
 import { requestedAddressOf, serverIdOf } from '../../dhcp/options.ts'
 import { OPTION } from '../../dhcp/packet.ts'
+import { relayAgentOf } from '../../dhcp/relay-agent.ts'
 import type { Lease } from '../../model/lease.ts'
 import type { Subnet } from '../../model/subnet.ts'
 import { toHex } from '../../net/bytes.ts'
 import { formatCidr, type Ipv4, UNSPECIFIED } from '../../net/ipv4.ts'
 import type { Effect } from '../effect.ts'
-import { buildLeaseReply, buildNak } from './build-reply.ts'
+import { buildLeaseReply, buildNak, overrideKeptWith } from './build-reply.ts'
 import { chooseBootFile } from './choose-boot-file.ts'
 import {
   type Admission,
@@ -107,21 +108,16 @@ function grant(
   address: Ipv4,
   reason: string,
 ): DhcpDecision {
-  const { snapshot, request, mac, client } = c
+  const { snapshot, request, mac, client, shape } = c
   const { nowMs } = snapshot
   const destination = replyDestination(snapshot, request, 'ack')
   if (destination === undefined) return silent('no-reply-address')
   const noted = noteBoot(c, admission.machineId)
-  const boot = chooseBootFile(snapshot, mac, client, noted.attempt)
+  const boot = chooseBootFile(snapshot, mac, client, noted.attempt, shape)
   const leaseSeconds = leaseSecondsFor(subnet, request.packet, client)
-  const packet = buildLeaseReply(
-    snapshot,
-    subnet,
-    request.packet,
-    { messageType: 'ack', yiaddr: address, leaseSeconds },
-    client,
-    boot,
-  )
+  const packet = buildLeaseReply(c, subnet, boot, { messageType: 'ack', yiaddr: address, leaseSeconds })
+  const override =
+    relayAgentOf(request.packet)?.serverIdOverride ?? overrideKeptWith(snapshot, request.packet)
   const running = runningLease(c, address)
   const clientId = request.packet.options.get(OPTION.clientId)
   const lease: Lease = {
@@ -132,6 +128,7 @@ function grant(
     grantedAtMs: running?.grantedAtMs ?? nowMs,
     expiresAtMs: nowMs + leaseSeconds * 1000,
     ...(clientId === undefined ? {} : { clientId: toHex(clientId) }),
+    ...(override === undefined ? {} : { serverId: override }),
   }
   const effects: Effect[] = [
     ...admission.effects,
@@ -151,7 +148,7 @@ function refuse(c: DhcpCase, subnet: Subnet, why: Refusal): DhcpDecision {
   const { snapshot, request } = c
   const destination = replyDestination(snapshot, request, 'nak')
   if (destination === undefined) return silent('no-reply-address')
-  const packet = buildNak(snapshot, request.packet, REFUSAL_TEXTS[why])
+  const packet = buildNak(c, REFUSAL_TEXTS[why])
   return answer(c, packet, destination, 'no-boot-client', why, dropOffer(c, subnet))
 }
 

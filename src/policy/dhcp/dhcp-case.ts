@@ -3,6 +3,8 @@ import { payloadMaxOf } from '../../dhcp/options.ts'
 import type { DhcpPacket } from '../../dhcp/packet.ts'
 import type { BootAttempt } from '../../model/boot-attempt.ts'
 import type { NewEvent } from '../../model/event.ts'
+import type { ReplyShape } from '../../model/quirk.ts'
+import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import { attemptFor, uuidFrom } from '../boot/attempt.ts'
 import type { Decision } from '../decision.ts'
@@ -19,9 +21,16 @@ export interface DhcpReply extends ReplyDestination {
   readonly bytes: Uint8Array
   /** Why it carries the boot file that it carries, or none. */
   readonly boot: BootReason
+  /** How long to wait before it is sent: firmware that misses an instant answer. */
+  readonly delayMs?: number
+  /** Most bytes of a TFTP block that this client bears. */
+  readonly tftpBlockBytes?: number
 }
 
-export type DhcpDecision = Decision<DhcpReply | undefined>
+export interface DhcpDecision extends Decision<DhcpReply | undefined> {
+  /** An address that is to be probed first; the message is to be decided again with what the probe found. */
+  readonly probe?: Ipv4
+}
 
 /** One message on its way to a decision, with what was read off it. */
 export interface DhcpCase {
@@ -30,6 +39,7 @@ export interface DhcpCase {
   readonly request: DhcpRequest
   readonly mac: Mac
   readonly client: BootClient
+  readonly shape: ReplyShape
 }
 
 export function silent(reason: string, effects: readonly Effect[] = []): DhcpDecision {
@@ -38,15 +48,24 @@ export function silent(reason: string, effects: readonly Effect[] = []): DhcpDec
 
 /** Writes the packet within the client's limit and addresses it. */
 export function answer(
-  { request }: DhcpCase,
+  { request, shape }: DhcpCase,
   packet: DhcpPacket,
   destination: ReplyDestination,
   boot: BootReason,
   reason: string,
   effects: readonly Effect[],
 ): DhcpDecision {
-  const bytes = encode(packet, payloadMaxOf(request.packet))
-  return { reply: { ...destination, packet, bytes, boot }, reason, effects }
+  const { padBytes, delayMs, tftpBlockBytes } = shape
+  const bytes = encode(packet, payloadMaxOf(request.packet), padBytes)
+  const reply: DhcpReply = {
+    ...destination,
+    packet,
+    bytes,
+    boot,
+    ...(delayMs === undefined ? {} : { delayMs }),
+    ...(tftpBlockBytes === undefined ? {} : { tftpBlockBytes }),
+  }
+  return { reply, reason, effects }
 }
 
 /** Whose machine a client is. */
@@ -107,6 +126,28 @@ export function noteBoot({ snapshot, client, request }: DhcpCase, machineId: str
   return { attempt, bootId, effects: [...effects, offered] }
 }
 
+/** One machine that tries again and again must not fill the feed: a fact is told once in this time. */
+const TELL_AGAIN_AFTER_MS = 60_000
+
+/**
+ * Tells the feed of a fact that comes back with every packet, once a minute.
+ *
+ * @param subject whose fact it is: a MAC, a subnet, a port.
+ */
+export function tellOnce(
+  snapshot: DhcpSnapshot,
+  subject: string,
+  type: string,
+  data: NewEvent['data'],
+  machineId?: string,
+  bootId?: string,
+): readonly Effect[] {
+  const { nowMs, told } = snapshot
+  const toldAtMs = told?.get(`${type} ${subject}`)
+  if (toldAtMs !== undefined && nowMs - toldAtMs < TELL_AGAIN_AFTER_MS) return []
+  return [eventOf(snapshot, type, data, machineId, bootId), { kind: 'note-told', type, subject, atMs: nowMs }]
+}
+
 /** Facts worth telling about the boot file: a loop, a loader that is not there, an architecture nobody knows. */
 export function bootEvents(
   c: DhcpCase,
@@ -115,12 +156,13 @@ export function bootEvents(
   bootId?: string,
 ): readonly Effect[] {
   const { snapshot, mac, client } = c
-  const told = (type: string, data: NewEvent['data']) => eventOf(snapshot, type, data, machineId, bootId)
+  const told = (type: string, data: NewEvent['data']) =>
+    tellOnce(snapshot, mac, type, data, machineId, bootId)
   if (boot.looks === 'looping') {
-    return [told('boot.loop', { mac, loaders: snapshot.loaderSends?.length ?? 0, served: boot.file !== '' })]
+    return told('boot.loop', { mac, loaders: snapshot.loaderSends?.length ?? 0, served: boot.file !== '' })
   }
-  if (boot.missing !== undefined) return [told('boot.loader-missing', { mac, loader: boot.missing })]
-  if (client.kind === 'unlisted') return [told('boot.unknown-architecture', { mac, code: client.code })]
+  if (boot.missing !== undefined) return told('boot.loader-missing', { mac, loader: boot.missing })
+  if (client.kind === 'unlisted') return told('boot.unknown-architecture', { mac, code: client.code })
   return []
 }
 

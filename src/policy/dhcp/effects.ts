@@ -1,4 +1,5 @@
-import type { Lease, Offer } from '../../model/lease.ts'
+import type { ForeignServer } from '../../model/foreign-server.ts'
+import type { Lease, Offer, ProbeVerdict } from '../../model/lease.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 
@@ -16,6 +17,21 @@ export type DhcpEffect =
       readonly mac: Mac
       readonly untilMs: number
       readonly why: 'declined' | 'answered-probe'
+    }
+  | { readonly kind: 'note-foreign-server'; readonly server: ForeignServer }
+  | { readonly kind: 'note-verdict'; readonly address: Ipv4; readonly verdict: ProbeVerdict }
+  | {
+      /** The feed was told of a fact that repeats itself with every packet; it need not hear of it again at once. */
+      readonly kind: 'note-told'
+      readonly type: string
+      readonly subject: string
+      readonly atMs: number
+    }
+  | {
+      /** Proxy mode: the address that a machine is about to have from another server, by its own word. */
+      readonly kind: 'overhear-address'
+      readonly mac: Mac
+      readonly address: Ipv4
     }
   | {
       readonly kind: 'discover-machine'

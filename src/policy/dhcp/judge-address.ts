@@ -35,7 +35,7 @@ export function judgeAddress(
 }
 
 /** True while a lease keeps its address from others. */
-export function isHeld(snapshot: DhcpSnapshot, lease: Lease): boolean {
+export function isHeld(snapshot: Pick<DhcpSnapshot, 'nowMs' | 'downtime' | 'subnet'>, lease: Lease): boolean {
   if (lease.state !== 'active') return false
   if (lease.expiresAtMs > snapshot.nowMs) return true
   const { downtime } = snapshot

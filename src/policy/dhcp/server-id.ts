@@ -9,6 +9,7 @@ export function isOurServerId(snapshot: DhcpSnapshot, packet: DhcpPacket, server
     serverId === snapshot.settings.serverAddress ||
     serverId === snapshot.subnet?.bootAddress ||
     serverId === relayAgentOf(packet)?.serverIdOverride ||
+    serverId === snapshot.lease?.serverId ||
     snapshot.settings.otherAddresses?.includes(serverId) === true
   )
 }

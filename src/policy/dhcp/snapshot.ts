@@ -1,6 +1,7 @@
 import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { Lease, Offer } from '../../model/lease.ts'
+import type { Lease, Offer, ProbeVerdict } from '../../model/lease.ts'
 import type { Machine } from '../../model/machine.ts'
+import type { Quirk } from '../../model/quirk.ts'
 import type { Subnet } from '../../model/subnet.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Moment } from '../decision.ts'
@@ -13,6 +14,8 @@ export interface DhcpSettings {
   readonly unknownMachines: 'ignore' | 'discover'
   /** The address that DHCP answers from and that option 54 names. */
   readonly serverAddress: Ipv4
+  /** True to ask for a probe before an address of the pool is offered. */
+  readonly probesConflicts?: boolean
   /** Further addresses of this server that a client may name in option 54. */
   readonly otherAddresses?: readonly Ipv4[]
   /** Base of every URL handed out, without a slash at its end: `http://10.77.0.1:8080`. Names no host by name. */
@@ -26,6 +29,8 @@ export interface DhcpSettings {
   readonly proxyUefi?: 'binl' | 'direct'
   /** First three bytes of Raspberry Pi MACs, `dc:a6:32`. Undefined: the ones known to us. */
   readonly raspberryPiPrefixes?: readonly string[]
+  /** Firmware that wants another shape of reply, in the order in which it counts; undefined: the shipped ones. */
+  readonly quirks?: readonly Quirk[]
 }
 
 /** Who holds an address, or has a right to it. */
@@ -68,8 +73,12 @@ export interface DhcpSnapshot extends Moment {
   readonly declinesInForce?: number | undefined
   /** Machines discovered within the last 60 s, over all subnets. */
   readonly newMachinesInLastMinute?: number | undefined
-  /** When the feed was last told that this subnet's pool is exhausted. */
-  readonly poolExhaustedToldAtMs?: number | undefined
+  /** Addresses of this subnet's pool that are leased now; read for machines that nobody has accepted. */
+  readonly poolHeld?: number | undefined
+  /** What probes found in the last while, by address; absent: none was made. */
+  readonly verdicts?: ReadonlyMap<Ipv4, ProbeVerdict> | undefined
+  /** When the feed was last told of a fact about a subject, by `type subject`; absent: never. */
+  readonly told?: ReadonlyMap<string, number> | undefined
   /**
    * When the server was last not running. Leases that ended in that time stay their holder's for one lease period after
    * it, since nobody could renew them.

@@ -1,56 +1,91 @@
 import type { GatedStep } from '../../model/first-boot.ts'
+import { heardAgain } from '../cluster/founding.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
+import { dataLost, rowsWithoutData } from './data-proof.ts'
 import { type Passage, passageThrough } from './gate-conditions.ts'
 import type { GateReply, GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { nextInQueue } from './queue-order.ts'
-import { grantSlot } from './slot-grant.ts'
+import { grantSlot, holdsSlot } from './slot-grant.ts'
+import { stalenessOf } from './staleness.ts'
+import { workerPass } from './worker-pass.ts'
 
 /** May this boot run this step now? One machine at a time where membership changes (founding.md §3, S1 to S3). */
-export function decideGate(snapshot: GateSnapshot, request: GateRequest): Decision<GateReply> {
-  const { machine, attempt, cluster, nowMs } = snapshot
-  if (attempt.status !== 'current' || machine.currentBootId !== attempt.bootId) return stale('stale-boot')
-  if (attempt.passEpoch !== undefined && attempt.passEpoch !== cluster.founding.epoch)
-    return stale('stale-epoch')
+export function decideGate(asked: GateSnapshot, request: GateRequest): Decision<GateReply> {
+  const { machine, attempt, cluster, nowMs } = asked
+  const stale = stalenessOf(machine, attempt, cluster, asked.configuredFor)
+  if (stale !== undefined) return { reply: { kind: 'stale', reason: stale }, reason: stale, effects: [] }
 
-  const heard: Effect[] = [{ kind: 'heard-from', bootId: attempt.bootId, atMs: nowMs }]
-  if (request.clockMs !== undefined) {
-    heard.push({ kind: 'note-clock', bootId: attempt.bootId, skewMs: request.clockMs - nowMs, atMs: nowMs })
+  const heard: Effect[] = [
+    { kind: 'heard-from', bootId: attempt.bootId, atMs: nowMs },
+    ...heardAgain(cluster, machine.id, attempt.bootId),
+  ]
+  const skewMs = request.clockMs === undefined ? undefined : request.clockMs - nowMs
+  if (skewMs !== undefined) heard.push({ kind: 'note-clock', bootId: attempt.bootId, skewMs, atMs: nowMs })
+
+  const isDone = asked.steps.some((record) => record.step === request.step && record.state === 'succeeded')
+  const gone = isDone ? [] : rowsWithoutData(asked, request)
+  heard.push(...dataLost(asked, gone))
+  const snapshot: GateSnapshot = {
+    ...asked,
+    attempt: skewMs === undefined ? attempt : { ...attempt, clockSkewMs: skewMs },
+    members: asked.members.map((row) => (gone.includes(row) ? { ...row, state: 'lost' } : row)),
+    slot:
+      asked.slot.state === 'held' && gone.some((row) => row.memberId === asked.slot.memberId)
+        ? { ...asked.slot, state: 'suspect' }
+        : asked.slot,
   }
   const passage = passageThrough(snapshot, request)
   switch (passage.kind) {
     case 'shut': {
-      const queued = passage.queues ? queueUp(snapshot, request.step) : []
+      const queued = passage.queues
+        ? queueUp(snapshot, request.step)
+        : leaveQueueWhenHeld(snapshot, request, passage)
       const reply: GateReply = { kind: 'shut', reason: passage.reason, detail: passage.detail }
       return { reply, reason: passage.reason, effects: [...heard, ...queued] }
     }
     case 'free-pass':
       return freePass(snapshot, passage, heard)
+    case 'worker-join': {
+      const pass = workerPass(snapshot, request.step, passage.leaderUrl)
+      if (pass === undefined)
+        return inLine(snapshot, request.step, heard, '20 workers are on their way already')
+      return { reply: pass.reply, reason: 'join', effects: [...heard, ...pass.effects] }
+    }
     case 'needs-slot':
       return throughSlot(snapshot, request, passage, heard)
   }
 }
 
+/** What exists comes up, what is done is skipped: no slot, and a resuming boot is bound to its row's epoch. */
 function freePass(
   snapshot: GateSnapshot,
   passage: Extract<Passage, { kind: 'free-pass' }>,
   heard: readonly Effect[],
 ): Decision<GateReply> {
   const { attempt, cluster } = snapshot
-  const bind: Effect[] =
-    attempt.passEpoch === undefined
-      ? [{ kind: 'bind-attempt-epoch', bootId: attempt.bootId, epoch: cluster.founding.epoch }]
-      : []
+  const effects: Effect[] = [...heard]
+  if (passage.action === 'resume') {
+    if (attempt.passEpoch === undefined) {
+      effects.push({ kind: 'bind-attempt-epoch', bootId: attempt.bootId, epoch: passage.epoch })
+    }
+    if (passage.row !== undefined && passage.row.bootId !== attempt.bootId) {
+      effects.push({
+        kind: 'put-member',
+        member: { ...passage.row, bootId: attempt.bootId, address: snapshot.address },
+      })
+    }
+  }
   const reply: GateReply = {
     kind: 'open',
     action: passage.action,
     slotNo: 0,
-    epoch: cluster.founding.epoch,
-    memberId: passage.memberId,
-    leaderUrl: passage.leaderUrl ?? null,
-    voter: false,
+    epoch: passage.epoch,
+    memberId: passage.row?.memberId ?? null,
+    leaderUrl: cluster.probe.leaderUrl ?? null,
+    voter: passage.row?.voter ?? false,
   }
-  return { reply, reason: passage.action, effects: [...heard, ...bind] }
+  return { reply, reason: passage.action, effects }
 }
 
 function throughSlot(
@@ -60,24 +95,19 @@ function throughSlot(
   heard: readonly Effect[],
 ): Decision<GateReply> {
   const { slot, machine, attempt } = snapshot
-  const holdsIt = (slot.state === 'held' || slot.state === 'suspect') && slot.bootId === attempt.bootId
-  if (slot.state !== 'free' && !holdsIt) {
-    return inLine(
-      snapshot,
-      request.step,
-      heard,
-      `${request.step} is another machine's turn (slot ${slot.slotNo})`,
-    )
+  const isHeld = holdsSlot(snapshot, request)
+  // FlareDB's founder that lost its data founds anew: nobody can have joined what was not founded.
+  const foundsAnew = passage.action === 'found' && slot.machineId === machine.id && slot.state !== 'server'
+  if (slot.state !== 'free' && !isHeld && !foundsAnew) {
+    const detail = `${request.step} is another's turn (slot ${slot.slotNo}, ${slot.state})`
+    return inLine(snapshot, request.step, heard, detail)
   }
-  if (!holdsIt) {
-    const first = nextInQueue(
-      snapshot.queue,
-      { machine, attempt, isHolder: isHolder(snapshot) },
-      snapshot.nowMs,
-    )
+  if (slot.state === 'free' && passage.isItsAlone !== true) {
+    const asker = { machine, isHolder: snapshot.cluster.founding.holderBootId === attempt.bootId }
+    const first = nextInQueue(snapshot.queue, asker, snapshot.nowMs)
     if (first !== machine.id) return inLine(snapshot, request.step, heard, 'another machine came first')
   }
-  const grant = grantSlot(snapshot, request.step, passage, holdsIt)
+  const grant = grantSlot(snapshot, request.step, passage, isHeld)
   return { reply: grant.reply, reason: passage.action, effects: [...heard, ...grant.effects] }
 }
 
@@ -109,10 +139,14 @@ function queueUp(snapshot: GateSnapshot, step: GatedStep): Effect[] {
   ]
 }
 
-function isHolder(snapshot: GateSnapshot): boolean {
-  return snapshot.cluster.founding.holderMachineId === snapshot.machine.id
-}
-
-function stale(reason: 'stale-boot' | 'stale-epoch'): Decision<GateReply> {
-  return { reply: { kind: 'stale', reason }, reason, effects: [] }
+/** A place in the queue ends at a hold. */
+function leaveQueueWhenHeld(
+  snapshot: GateSnapshot,
+  request: GateRequest,
+  passage: Extract<Passage, { kind: 'shut' }>,
+): Effect[] {
+  const { machine, cluster } = snapshot
+  const isQueued = snapshot.queue.some((entry) => entry.machineId === machine.id)
+  if (passage.reason !== 'held' || !isQueued) return []
+  return [{ kind: 'leave-queue', clusterId: cluster.id, step: request.step, machineId: machine.id }]
 }

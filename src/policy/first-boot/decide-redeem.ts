@@ -1,64 +1,19 @@
 import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { Cluster, JoinSlot, Member, ServiceFounding } from '../../model/cluster.ts'
+import type { Cluster } from '../../model/cluster.ts'
 import type { NewEvent } from '../../model/event.ts'
-import type { Machine } from '../../model/machine.ts'
+import { GATED_STEPS } from '../../model/first-boot.ts'
+import { type AcceptedIdentity, isControlPlane, type Machine } from '../../model/machine.ts'
 import { servicesApiOf, serviceUrl } from '../../model/services.ts'
-import type { Ipv4 } from '../../net/ipv4.ts'
-import type { Mac } from '../../net/mac.ts'
-import { foundingAtRedeem, newStart } from '../cluster/founding.ts'
+import { type FoundingAtRedeem, foundingAtRedeem, newStart } from '../cluster/founding.ts'
 import { freshIncarnation, memberIdOf } from '../cluster/membership.ts'
-import type { Decision, Moment } from '../decision.ts'
+import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
+import { machineEvent } from '../machine/machine-event.ts'
+import { isOwnAddress, isTokenGoodFrom } from '../machine/own-address.ts'
 import { clusterConfigText } from './cluster-config.ts'
-
-/** A request for a machine's configuration; the token itself was hashed on receipt. */
-export interface RedeemRequest {
-  readonly mac: Mac
-  readonly address: Ipv4
-  /** The node's own 16 random bytes, lower-case hex. */
-  readonly nonce: string
-  /** The node's clock in ms since 1970, where it said. */
-  readonly clockMs?: number
-  /** HEAD and Range look at it and spend nothing. */
-  readonly spends: boolean
-}
-
-/** The boot token as recorded. */
-export interface BootToken {
-  readonly bootId: string
-  readonly machineId: string
-  readonly expiresAtMs: number
-  readonly isSpent: boolean
-  readonly isRevoked: boolean
-}
-
-export interface RedeemSnapshot extends Moment {
-  /** The machine that owns the MAC in the URL. */
-  readonly machine?: Machine
-  /** The token by the hash of what was sent; undefined: never minted. */
-  readonly token?: BootToken
-  readonly attempt?: BootAttempt
-  /** The machine that the asking address is leased to. */
-  readonly leasedToMachineId?: string
-  /** What this boot redeemed before, while the text is still kept. */
-  readonly earlier?: { readonly nonce: string; readonly address: Ipv4; readonly configText?: string }
-  readonly cluster?: Cluster
-  readonly members: readonly Member[]
-  readonly slots: readonly JoinSlot[]
-  readonly serviceFoundings: readonly ServiceFounding[]
-  /** Addresses of the cluster's other control-plane machines, as far as known. */
-  readonly controlPlaneAddresses: readonly Ipv4[]
-  readonly holderAddress?: Ipv4
-  readonly serverId: string
-  readonly bootUrl: string
-  /** The report token of the token's boot. */
-  readonly reportToken: string
-}
-
-export type RedeemReply =
-  | { readonly kind: 'config'; readonly text: string }
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'not-now'; readonly retryAfterSeconds: number }
+import { keptData } from './kept-data.ts'
+import { rebooted, wordTakenBack } from './reboot-effects.ts'
+import type { RedeemReply, RedeemRequest, RedeemSnapshot } from './redeem-snapshot.ts'
 
 /**
  * Redeems a boot token: that boot becomes the machine's current one, older ones are superseded, and the arm is spent.
@@ -70,7 +25,9 @@ export function decideRedeem(snapshot: RedeemSnapshot, request: RedeemRequest): 
   if (machine === undefined) return refuse(snapshot, request, 'unknown-machine')
   if (token === undefined) return refuse(snapshot, request, 'unknown-token')
   if (token.machineId !== machine.id) return refuse(snapshot, request, 'foreign-token')
-  if (snapshot.leasedToMachineId !== machine.id) return refuse(snapshot, request, 'wrong-address')
+  if (!isOwnAddress(machine, request.address, snapshot)) return refuse(snapshot, request, 'wrong-address')
+  if (!isTokenGoodFrom(request.address, token.address, snapshot.foreign))
+    return refuse(snapshot, request, 'wrong-address')
 
   const { earlier } = snapshot
   if (earlier !== undefined) {
@@ -80,7 +37,9 @@ export function decideRedeem(snapshot: RedeemSnapshot, request: RedeemRequest): 
   }
   if (token.isSpent || token.isRevoked) return refuse(snapshot, request, 'used-token')
   if (token.expiresAtMs <= nowMs) return refuse(snapshot, request, 'expired-token')
-  if (machine.state !== 'booting' && machine.state !== 'armed') return refuse(snapshot, request, 'not-armed')
+  // The arm counts, not the state: a late report of the boot before may have changed that.
+  if (machine.armedUntilMs === undefined || machine.state === 'held')
+    return refuse(snapshot, request, 'not-armed')
   if (attempt === undefined || attempt.status === 'superseded')
     return refuse(snapshot, request, 'superseded-boot')
   if (cluster === undefined) return refuse(snapshot, request, 'no-cluster')
@@ -98,22 +57,23 @@ function redeem(
 ): Decision<RedeemReply> {
   const { nowMs } = snapshot
   const { bootId } = attempt
-  const founding = foundingAtRedeem(cluster, machine, bootId)
+  const founding = foundingAtRedeem(cluster, machine, bootId, snapshot.othersBound, nowMs)
+  if (founding.outcome === 'freeze') return freeze(snapshot, machine, cluster, founding, bootId)
   if (founding.outcome === 'refused') {
     if (founding.row === 'F20') return refuse(snapshot, request, founding.reason)
-    const event = machineEvent(snapshot, machine, bootId, 'redeem.not-now', { reason: founding.reason })
+    const event = machineEvent(machine, nowMs, 'redeem.not-now', { reason: founding.reason }, bootId)
     return { reply: { kind: 'not-now', retryAfterSeconds: 10 }, reason: founding.reason, effects: [event] }
   }
 
   const bootstrap = founding.outcome === 'bootstrap'
   const ownRows = snapshot.members.filter((member) => member.machineId === machine.id)
-  const kept =
-    bootstrap || cluster.stateKind === 'ephemeral' ? undefined : keptData(ownRows, snapshot.slots, machine.id)
-  const memberId = kept?.memberId ?? memberIdOf(machine.name, freshIncarnation(ownRows))
+  const kept = keptData(cluster, ownRows, snapshot.slots, founding.row)
+  const memberId =
+    kept.memberId ?? memberIdOf(machine.name, freshIncarnation(ownRows, cluster.founding.incarnationFloor))
   const peers = [
     ...new Set([
       ...snapshot.controlPlaneAddresses,
-      ...(machine.role === 'control-plane' ? [request.address] : []),
+      ...(isControlPlane(machine.role) ? [request.address] : []),
     ]),
   ]
   const configText = clusterConfigText({
@@ -123,7 +83,8 @@ function redeem(
     cluster,
     address: request.address,
     memberId,
-    keepData: kept?.memberId ?? null,
+    keepData: kept.keepData.chainfire,
+    keepDataByService: kept.keepData,
     bootstrap,
     bootId,
     leaderUrl: leaderUrlFor(snapshot, cluster, bootstrap),
@@ -151,6 +112,15 @@ function redeem(
     { kind: 'arm-machine', machineId: machine.id, untilMs: undefined },
     { kind: 'set-machine-state', machineId: machine.id, state: 'first-boot' },
     {
+      kind: 'accept-machine-as',
+      machineId: machine.id,
+      identity: identityOf(machine, request, snapshot.relayPort),
+    },
+    ...GATED_STEPS.flatMap((step): Effect[] => [
+      { kind: 'leave-queue', clusterId: cluster.id, step, machineId: machine.id },
+      { kind: 'drop-gate-pass', clusterId: cluster.id, step, machineId: machine.id },
+    ]),
+    {
       kind: 'reach-stage',
       bootId,
       stage: 'config-redeemed',
@@ -162,45 +132,102 @@ function redeem(
   if (request.clockMs !== undefined) {
     effects.push({ kind: 'note-clock', bootId, skewMs: request.clockMs - nowMs, atMs: nowMs })
   }
+  effects.push(
+    ...otherAddress(snapshot, request, machine, bootId),
+    ...wordTakenBack(cluster, request.address),
+  )
   if (bootstrap) {
     effects.push({ kind: 'put-founding', clusterId: cluster.id, founding: founding.founding })
     effects.push({ kind: 'bind-attempt-epoch', bootId, epoch: founding.founding.epoch })
     if (founding.row === 'F4')
       effects.push(...newStart(snapshot.slots, snapshot.serviceFoundings, snapshot.members))
     effects.push(
-      machineEvent(snapshot, machine, bootId, 'cluster.founding-granted', {
-        epoch: founding.founding.epoch,
-        row: founding.row,
-      }),
+      machineEvent(
+        machine,
+        nowMs,
+        'cluster.founding-granted',
+        {
+          epoch: founding.founding.epoch,
+          row: founding.row,
+        },
+        bootId,
+      ),
     )
-  } else if (cluster.stateKind === 'ephemeral') {
-    for (const row of ownRows) {
-      if (row.state === 'member' || row.state === 'joining') {
-        effects.push({ kind: 'put-member', member: { ...row, state: 'lost' } })
-      }
-    }
+  } else if (founding.row !== 'F3') {
+    effects.push(...rebooted(snapshot, cluster, machine, ownRows))
   }
   effects.push(
-    machineEvent(snapshot, machine, bootId, 'config.redeemed', {
-      bootstrap,
-      member_id: memberId,
-      address: request.address,
-    }),
+    machineEvent(
+      machine,
+      nowMs,
+      'config.redeemed',
+      {
+        bootstrap,
+        member_id: memberId,
+        address: request.address,
+      },
+      bootId,
+    ),
   )
   return { reply: { kind: 'config', text: configText }, reason: founding.row, effects }
 }
 
-/** Its member row's data, or what it was joining with while the join slot is still its own. */
-function keptData(
-  rows: readonly Member[],
-  slots: readonly JoinSlot[],
-  machineId: string,
-): Member | undefined {
-  const chainfire = rows.filter((row) => row.service === 'chainfire')
-  const member = chainfire.find((row) => row.state === 'member')
-  if (member !== undefined) return member
-  const holdsSlot = slots.some((slot) => slot.machineId === machineId && slot.state !== 'free')
-  return holdsSlot ? chainfire.find((row) => row.state === 'joining') : undefined
+/** Where another server leases, a boot may go on from another address than its script was fetched from: worth a note. */
+function otherAddress(
+  { token, foreign, nowMs }: RedeemSnapshot,
+  { address }: RedeemRequest,
+  machine: Machine,
+  bootId: string,
+): Effect[] {
+  if (foreign === undefined || token === undefined || token.address === address) return []
+  const facts = { minted_for: token.address, address }
+  return [machineEvent(machine, nowMs, 'redeem.other-address', facts, bootId)]
+}
+
+/** F2 and F4: something is there that the tables do not know, so nothing is handed out and an operator looks. */
+function freeze(
+  snapshot: RedeemSnapshot,
+  machine: Machine,
+  cluster: Cluster,
+  founding: Extract<FoundingAtRedeem, { outcome: 'freeze' }>,
+  bootId: string,
+): Decision<RedeemReply> {
+  const isThere = founding.row === 'F2'
+  const why = isThere ? 'a cluster is there already' : 'another boot is bound to the founding epoch'
+  const cure = `pilotlight cluster unfreeze ${cluster.name} --as ${isThere ? 'founded (or switch it off and --as open)' : 'open|founded'}`
+  return {
+    reply: { kind: 'not-now', retryAfterSeconds: 10 },
+    reason: founding.row,
+    effects: [
+      { kind: 'put-founding', clusterId: cluster.id, founding: founding.founding },
+      machineEvent(
+        machine,
+        snapshot.nowMs,
+        'cluster.frozen',
+        {
+          by: founding.founding.frozenBy ?? null,
+          why,
+          leader_url: cluster.probe.leaderUrl ?? null,
+          cure,
+        },
+        bootId,
+      ),
+    ],
+  }
+}
+
+function identityOf(
+  machine: Machine,
+  request: RedeemRequest,
+  relayPort: string | undefined,
+): AcceptedIdentity {
+  return {
+    mac: request.mac,
+    address: request.address,
+    ...(machine.uuid === undefined ? {} : { uuid: machine.uuid }),
+    ...(machine.serial === undefined ? {} : { serial: machine.serial }),
+    ...(relayPort === undefined ? {} : { relayPort }),
+  }
 }
 
 function leaderUrlFor(snapshot: RedeemSnapshot, cluster: Cluster, bootstrap: boolean): string | null {
@@ -220,24 +247,4 @@ function refuse(snapshot: RedeemSnapshot, request: RedeemRequest, reason: string
     ...(token === undefined ? {} : { bootId: token.bootId }),
   }
   return { reply: { kind: 'refused' }, reason, effects: [{ kind: 'append-event', event }] }
-}
-
-function machineEvent(
-  snapshot: RedeemSnapshot,
-  machine: Machine,
-  bootId: string,
-  type: string,
-  data: NewEvent['data'],
-): Effect {
-  return {
-    kind: 'append-event',
-    event: {
-      atMs: snapshot.nowMs,
-      type,
-      machineId: machine.id,
-      bootId,
-      data: { name: machine.name, ...data },
-      ...(machine.clusterId === undefined ? {} : { clusterId: machine.clusterId }),
-    },
-  }
 }

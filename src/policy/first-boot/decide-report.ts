@@ -1,7 +1,9 @@
 import { FIRST_BOOT_STEPS, type Report, type StepRecord, type StepState } from '../../model/first-boot.ts'
+import { heardAgain } from '../cluster/founding.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import type { ReportReply, ReportSnapshot } from './report-snapshot.ts'
+import { stalenessOf } from './staleness.ts'
 import { stepFailed, stepSucceeded } from './step-outcome.ts'
 
 /**
@@ -14,17 +16,12 @@ export function decideReport(
   clockMs?: number,
 ): Decision<ReportReply> {
   const { machine, attempt, cluster, nowMs } = snapshot
-  if (attempt.status !== 'current' || machine.currentBootId !== attempt.bootId) {
-    return { reply: 'stale', reason: 'stale-boot', effects: [] }
-  }
-  if (
-    attempt.passEpoch !== undefined &&
-    cluster !== undefined &&
-    attempt.passEpoch !== cluster.founding.epoch
-  ) {
-    return { reply: 'stale', reason: 'stale-epoch', effects: [] }
-  }
-  const heard: Effect[] = [{ kind: 'heard-from', bootId: attempt.bootId, atMs: nowMs }]
+  const stale = stalenessOf(machine, attempt, cluster, snapshot.configuredFor)
+  if (stale !== undefined) return { reply: 'stale', reason: stale, effects: [] }
+  const heard: Effect[] = [
+    { kind: 'heard-from', bootId: attempt.bootId, atMs: nowMs },
+    ...(cluster === undefined ? [] : heardAgain(cluster, machine.id, attempt.bootId)),
+  ]
   if (clockMs !== undefined) {
     heard.push({ kind: 'note-clock', bootId: attempt.bootId, skewMs: clockMs - nowMs, atMs: nowMs })
   }
@@ -32,7 +29,8 @@ export function decideReport(
   if (before !== undefined && report.sequence <= before.sequence) {
     return { reply: 'known', reason: 'known-sequence', effects: heard }
   }
-  if (before?.state === 'succeeded') {
+  // Implied by a later step's success: only its own word that it succeeded is more.
+  if (before?.state === 'succeeded' || (before?.state === 'implied' && report.state !== 'succeeded')) {
     return { reply: 'known', reason: 'already-succeeded', effects: heard }
   }
   const record = nextRecord(before, report, attempt.bootId, nowMs)
@@ -50,9 +48,31 @@ export function decideReport(
   if (machine.state === 'failed' && record.state !== 'failed') {
     effects.push({ kind: 'set-machine-state', machineId: machine.id, state: 'first-boot' })
   }
-  if (record.state === 'succeeded') effects.push(...stepSucceeded(snapshot, report))
+  if (record.state === 'succeeded')
+    effects.push(...implied(snapshot, report), ...stepSucceeded(snapshot, report))
   if (record.state === 'failed') effects.push(...stepFailed(snapshot, report))
   return { reply: 'recorded', reason: record.state, effects }
+}
+
+/** Steps before this one that never said that they succeeded: this one could not have, without them. */
+function implied(snapshot: ReportSnapshot, report: Report): Effect[] {
+  return FIRST_BOOT_STEPS.slice(0, FIRST_BOOT_STEPS.indexOf(report.step))
+    .map((step) => ({ step, record: snapshot.steps.find((candidate) => candidate.step === step) }))
+    .filter(({ record }) => record?.state !== 'succeeded' && record?.state !== 'implied')
+    .map(
+      ({ step, record }): Effect => ({
+        kind: 'put-step',
+        record: {
+          bootId: snapshot.attempt.bootId,
+          step,
+          state: 'implied',
+          sequence: record?.sequence ?? 0,
+          reason: `implied: ${report.step} succeeded`,
+          endedAtMs: snapshot.nowMs,
+          ...(record?.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
+        },
+      }),
+    )
 }
 
 function nextRecord(

@@ -1,39 +1,54 @@
 import type { Member, RaftService } from '../../model/cluster.ts'
-import { FIRST_BOOT_STEPS, type GateAction, type GatedStep } from '../../model/first-boot.ts'
-import { isFounderBoot } from '../cluster/founding.ts'
-import { knownLeader } from '../cluster/membership.ts'
+import { FIRST_BOOT_STEPS } from '../../model/first-boot.ts'
+import { isControlPlane } from '../../model/machine.ts'
+import { servicesOf } from '../../model/services.ts'
+import { isFounderBoot, mayHaveForgotten } from '../cluster/founding.ts'
+import { freshGroup, knownLeader } from '../cluster/leaders.ts'
+import { isForgotten, olderMemberIn, proves, readMarker, rowsInGroup } from '../cluster/membership.ts'
 import type { GateRequest, GateSnapshot } from './gate-snapshot.ts'
+import { heldBefore } from './holds.ts'
+import { joiningRow } from './joining-row.ts'
+import { raftServiceOf } from './raft-step.ts'
 
 /** A founder silent for longer than this is not waited for when FlareDB is founded. */
 const HOLDER_HEARD_WITHIN_MS = 90_000
+/** A clock further off than this keeps a Raft join gate shut, where the cluster sets no limit of its own. */
+const CLOCK_SKEW_LIMIT_MS = 30_000
 
 /** What stands between a boot and its step: a shut gate with the reason, a pass for all, or one that takes the slot. */
 export type Passage =
   | { readonly kind: 'shut'; readonly reason: string; readonly detail: string; readonly queues: boolean }
   | {
       readonly kind: 'free-pass'
-      readonly action: 'resume' | 'join' | 'skip'
-      readonly memberId: string | null
-      readonly leaderUrl?: string
+      readonly action: 'resume' | 'set-aside' | 'skip'
+      /** The row that resumes. */
+      readonly row?: Member
+      readonly epoch: number
     }
   | {
       readonly kind: 'needs-slot'
-      readonly action: Exclude<GateAction, 'resume' | 'skip'>
+      readonly action: 'found' | 'join' | 'setup'
       readonly leaderUrl?: string
+      /** Nobody else may do this, so whoever came before it in the queue waits for it anyway. */
+      readonly isItsAlone?: true
     }
+  | { readonly kind: 'worker-join'; readonly leaderUrl: string }
 
 /** The conditions of founding.md §3, those of every step first. */
 export function passageThrough(snapshot: GateSnapshot, request: GateRequest): Passage {
   const { cluster, machine } = snapshot
-  if (cluster.held) return shut('held', 'an operator holds the cluster')
-  if (machine.state === 'held') return shut('held', 'an operator holds this machine')
-  const { state } = cluster.founding
-  if (state === 'lost' || state === 'frozen' || state === 'closed') {
+  const held = heldBefore(request.step, machine, cluster, snapshot.fleetHold)
+  if (held !== undefined) return shut('held', held)
+  const { state, epoch } = cluster.founding
+  if (state === 'lost' || state === 'closed') {
     return shut(`cluster-${state}`, `the cluster is ${state}; an operator must decide`)
   }
   const earlier = FIRST_BOOT_STEPS.slice(0, FIRST_BOOT_STEPS.indexOf(request.step))
   const missing = earlier.find((step) => !hasSucceeded(snapshot, step))
   if (missing !== undefined) return shut('earlier-step', `${missing} has not succeeded in this boot`)
+  // Asked again, by a repeat on the wire or a script that ran twice: the step is done and grants nothing more.
+  if (hasSucceeded(snapshot, request.step)) return { kind: 'free-pass', action: 'skip', epoch }
+  if (state === 'frozen') return frozenPassage(snapshot, request)
   switch (request.step) {
     case 'chainfire-cluster-join':
       return chainfirePassage(snapshot, request)
@@ -42,6 +57,21 @@ export function passageThrough(snapshot: GateSnapshot, request: GateRequest): Pa
     case 'iam-initial-setup':
       return iamPassage(snapshot)
   }
+}
+
+/** F17: only what exists comes up again; the marker says in which epoch. */
+function frozenPassage(snapshot: GateSnapshot, request: GateRequest): Passage {
+  const { cluster, machine } = snapshot
+  const isShut = shut('cluster-frozen', 'the cluster is frozen; an operator must decide')
+  if (cluster.founding.frozenFrom !== 'founded' && cluster.founding.frozenFrom !== 'lost') return isShut
+  const service = raftServiceOf(request.step)
+  if (service === undefined)
+    return isIamDone(snapshot) ? { kind: 'free-pass', action: 'skip', epoch: cluster.founding.epoch } : isShut
+  const marker = readMarker(request.marker)
+  const isOwn = marker?.clusterId === cluster.id && marker.memberId.startsWith(`${machine.name}.`)
+  if (marker === undefined || !isOwn || marker.epoch < cluster.founding.epoch) return isShut
+  const row = ownRows(snapshot, service).find((candidate) => proves(marker, candidate, cluster.id))
+  return { kind: 'free-pass', action: 'resume', epoch: marker.epoch, ...(row === undefined ? {} : { row }) }
 }
 
 function chainfirePassage(snapshot: GateSnapshot, request: GateRequest): Passage {
@@ -55,86 +85,176 @@ function chainfirePassage(snapshot: GateSnapshot, request: GateRequest): Passage
       true,
     )
   }
-  const own = resumable(snapshot, 'chainfire', request.marker)
-  if (own !== undefined) return { kind: 'free-pass', action: 'resume', memberId: own.memberId }
-  const leaderUrl = knownLeader(cluster, 'chainfire', snapshot.members, snapshot.nowMs)
-  if (leaderUrl === undefined)
-    return shut('no-leader', 'no Chainfire leader with quorum is known just now', true)
-  return joinAs(snapshot, leaderUrl)
+  return resumeOrAside(snapshot, 'chainfire', request) ?? joinPassage(snapshot, 'chainfire')
 }
 
 function flaredbPassage(snapshot: GateSnapshot, request: GateRequest): Passage {
   const { cluster, machine, nowMs } = snapshot
-  if (knownLeader(cluster, 'chainfire', snapshot.members, nowMs) === undefined) {
+  if (cluster.founding.state !== 'founded') {
+    return shut('not-founded', 'the cluster is not founded yet', true)
+  }
+  const own = resumeOrAside(snapshot, 'flaredb', request)
+  if (own !== undefined && (own.kind !== 'needs-slot' || own.action !== 'found')) return own
+  if (knownLeader(cluster, 'chainfire', nowMs) === undefined && !isSoleVoter(snapshot)) {
     return shut('no-leader', 'no Chainfire leader with quorum is known just now', true)
   }
   const founding = snapshot.serviceFoundings.find((row) => row.service === 'flaredb')
   switch (founding?.state ?? 'none') {
-    case 'none': {
-      const holder = cluster.founding.holderMachineId
-      const isHeard =
-        snapshot.holderHeardAtMs !== undefined && nowMs - snapshot.holderHeardAtMs <= HOLDER_HEARD_WITHIN_MS
-      if (holder === machine.id || !isHeard) return { kind: 'needs-slot', action: 'found' }
-      return shut('not-founded', 'FlareDB is not founded yet: the founder of the cluster does it', true)
-    }
+    case 'none':
+      if (mayHaveForgotten(cluster.founding)) return flaredbUnknown(snapshot)
+      return mayFoundFlaredb(snapshot)
+        ? { kind: 'needs-slot', action: 'found' }
+        : shut('not-founded', 'FlareDB is not founded yet: the founder of the cluster does it', true)
     case 'granted':
       return founding?.machineId === machine.id
-        ? { kind: 'needs-slot', action: 'found' }
+        ? { kind: 'needs-slot', action: 'found', isItsAlone: true }
         : shut('not-founded', 'FlareDB is being founded by another machine', true)
-    case 'done': {
-      const own = resumable(snapshot, 'flaredb', request.marker)
-      if (own !== undefined) return { kind: 'free-pass', action: 'resume', memberId: own.memberId }
-      const leaderUrl = knownLeader(cluster, 'flaredb', snapshot.members, nowMs)
-      if (leaderUrl === undefined) return shut('no-leader', 'no FlareDB leader is known just now', true)
-      return joinAs(snapshot, leaderUrl)
-    }
+    case 'done':
+      return joinPassage(snapshot, 'flaredb')
   }
 }
 
+/** Where nobody can be asked for want of a CA, the only voter that there is leads whenever it speaks. */
+function isSoleVoter({ cluster, machine, members }: GateSnapshot): boolean {
+  if (cluster.settings.healthCa !== undefined) return false
+  const [first, ...others] = rowsInGroup(members, cluster, 'chainfire').filter((row) => row.voter)
+  return others.length === 0 && first?.machineId === machine.id && first.state === 'member'
+}
+
+/**
+ * A restored server does not know whether somebody was told to found FlareDB since the backup, so nobody is told again:
+ * its members are seen leading, or an operator gives the founding to one machine.
+ */
+function flaredbUnknown({ cluster, machine, nowMs }: GateSnapshot): Passage {
+  const healthy = freshGroup(cluster, 'flaredb', nowMs)?.healthyMachineIds ?? []
+  const isThere = healthy.some((machineId) => machineId !== machine.id)
+  const cure = `pilotlight cluster founding move ${cluster.name} --service flaredb --to ${machine.name}`
+  return isThere
+    ? shut('flaredb-there', `a member of FlareDB answers already: bring its others up, or ${cure}`, true)
+    : shut(
+        'flaredb-unknown',
+        `whether FlareDB was founded before the restore is not known: bring its members up, or where there are none, ${cure}`,
+        true,
+      )
+}
+
+/** The founder while it speaks, else any member of Chainfire: the queue says which is first. */
+function mayFoundFlaredb(snapshot: GateSnapshot): boolean {
+  const { cluster, machine, nowMs } = snapshot
+  const { holderMachineId, holderBootId } = cluster.founding
+  if (holderMachineId === machine.id && holderBootId === snapshot.attempt.bootId) return true
+  const isHolderHeard =
+    snapshot.holderHeardAtMs !== undefined && nowMs - snapshot.holderHeardAtMs <= HOLDER_HEARD_WITHIN_MS
+  if (isHolderHeard || !isControlPlane(machine.role)) return false
+  return ownRows(snapshot, 'chainfire').some(
+    (row) => row.state === 'member' && row.epoch === cluster.founding.epoch,
+  )
+}
+
 function iamPassage(snapshot: GateSnapshot): Passage {
-  const { serviceFoundings } = snapshot
+  const { serviceFoundings, cluster, machine } = snapshot
+  const { epoch } = cluster.founding
+  // A machine whose role runs no IAM has nothing to set up.
+  if (!servicesOf(machine.role, cluster.settings.services).includes('iam'))
+    return { kind: 'free-pass', action: 'skip', epoch }
   const flaredb = serviceFoundings.find((row) => row.service === 'flaredb')
   if (flaredb?.state !== 'done') return shut('not-founded', 'FlareDB is not founded yet', true)
-  const iam = serviceFoundings.find((row) => row.service === 'iam')
-  if (iam?.state === 'done') return { kind: 'free-pass', action: 'skip', memberId: null }
+  if (isIamDone(snapshot)) return { kind: 'free-pass', action: 'skip', epoch }
   return { kind: 'needs-slot', action: 'setup' }
 }
 
-/** Voters change the membership and take the slot; workers only follow. */
-function joinAs(snapshot: GateSnapshot, leaderUrl: string): Passage {
-  if (snapshot.machine.role === 'control-plane') return { kind: 'needs-slot', action: 'join', leaderUrl }
-  return { kind: 'free-pass', action: 'join', memberId: null, leaderUrl }
+/** What data on the disk means; undefined: there is none, and the machine joins. */
+function resumeOrAside(
+  snapshot: GateSnapshot,
+  service: RaftService,
+  request: GateRequest,
+): Passage | undefined {
+  if (request.marker === '') return undefined
+  const { cluster, machine, slot } = snapshot
+  const { epoch } = cluster.founding
+  const marker = readMarker(request.marker)
+  const isOwn = marker?.clusterId === cluster.id && marker.memberId.startsWith(`${machine.name}.`)
+  const isForeign = shut(
+    'foreign-data',
+    'its data directory holds the data of another member, cluster or epoch',
+  )
+  if (marker === undefined || !isOwn) return isForeign
+  const row = ownRows(snapshot, service).find((candidate) => proves(marker, candidate, cluster.id))
+  // A member id is given once, so it proves more than the epoch: after F18 the row's may be younger than the marker's.
+  if (row?.epoch === epoch) {
+    if (row.state === 'member') return { kind: 'free-pass', action: 'resume', row, epoch }
+    if (row.state === 'removing') return shut('being-removed', `${row.memberId} is being removed`, true)
+    const isItsSlot = slot.state !== 'free' && slot.machineId === machine.id && slot.memberId === row.memberId
+    if (row.state === 'joining' && isItsSlot && slot.action !== undefined && slot.action !== 'skip') {
+      const leaderUrl = knownLeader(cluster, service, snapshot.nowMs)
+      const action = slot.action === 'found' ? 'found' : 'join'
+      return { kind: 'needs-slot', action, ...(leaderUrl === undefined ? {} : { leaderUrl }) }
+    }
+  }
+  if (isForgotten(marker.memberId, service, snapshot.members, cluster, snapshot.nowMs)) {
+    return {
+      kind: 'free-pass',
+      action: 'resume',
+      row: forgottenRow(snapshot, service, marker.memberId),
+      epoch,
+    }
+  }
+  // A restored server may have forgotten epochs, so a younger one is no proof of another cluster.
+  return row === undefined && marker.epoch > epoch && !mayHaveForgotten(cluster.founding)
+    ? isForeign
+    : { kind: 'free-pass', action: 'set-aside', epoch }
 }
 
-/** The member row that the marker proves: this machine's, of this cluster and epoch, in state member. */
-function resumable(snapshot: GateSnapshot, service: RaftService, marker: string): Member | undefined {
-  const { cluster, machine } = snapshot
-  return snapshot.members.find(
-    (row) =>
-      row.service === service &&
-      row.machineId === machine.id &&
-      row.state === 'member' &&
-      marker === `${cluster.id}:${row.epoch}:${row.memberId}` &&
-      row.epoch === cluster.founding.epoch,
-  )
+/** Fresh data: it joins whoever leads now. Voters change the membership and take the slot; workers only follow. */
+function joinPassage(snapshot: GateSnapshot, service: RaftService): Passage {
+  const { cluster, machine, attempt, nowMs } = snapshot
+  const limitMs = cluster.settings.clockSkewLimitMs ?? CLOCK_SKEW_LIMIT_MS
+  const skewMs = attempt.clockSkewMs ?? 0
+  if (Math.abs(skewMs) > limitMs) {
+    const off = `${Math.round(skewMs / 1000)} s`
+    return shut('clock-skew', `its clock is ${off} off ours, more than ${limitMs / 1000} s: set it (NTP)`)
+  }
+  const leaderUrl = knownLeader(cluster, service, nowMs)
+  const title = service === 'chainfire' ? 'Chainfire' : 'FlareDB'
+  const isVoter = isControlPlane(machine.role)
+  const older = isVoter ? olderMemberIn(snapshot.members, cluster, service, machine.id, nowMs) : undefined
+  // Before the leader: as long as its former self counts as a voter, there may be no quorum to be seen.
+  if (older?.kind === 'by-hand') {
+    const { memberId } = older.member
+    const cure = `remove it from ${title} by hand, then pilotlight cluster member forget ${cluster.name} ${memberId}`
+    return shut('remove-by-hand', `${memberId}, its former self, may be a member still: ${cure}`, true)
+  }
+  if (leaderUrl === undefined) {
+    return shut('no-leader', `no ${title} leader with quorum is known just now`, true)
+  }
+  if (!isVoter) return { kind: 'worker-join', leaderUrl }
+  if (older?.kind === 'listed') {
+    return shut(
+      'old-member-listed',
+      `${older.member.memberId}, its former self, is being removed first`,
+      true,
+    )
+  }
+  return { kind: 'needs-slot', action: 'join', leaderUrl }
+}
+
+/** The row that the tables should have: it joined in another boot, and counts as a member. */
+function forgottenRow(snapshot: GateSnapshot, service: RaftService, memberId: string): Member {
+  return { ...joiningRow(snapshot, service, memberId), bootId: '', state: 'member', confirmedBy: 'report' }
+}
+
+function ownRows(snapshot: GateSnapshot, service: RaftService): readonly Member[] {
+  return snapshot.members.filter((row) => row.service === service && row.machineId === snapshot.machine.id)
+}
+
+function isIamDone(snapshot: GateSnapshot): boolean {
+  return snapshot.serviceFoundings.some((row) => row.service === 'iam' && row.state === 'done')
 }
 
 function hasSucceeded(snapshot: GateSnapshot, step: string): boolean {
   return snapshot.steps.some((record) => record.step === step && record.state === 'succeeded')
 }
 
-function shut(reason: string, detail: string, queues = false): Passage {
+function shut(reason: string, detail: string, queues = false): Extract<Passage, { kind: 'shut' }> {
   return { kind: 'shut', reason, detail, queues }
-}
-
-/** The Raft service of a step; undefined for IAM, which joins nothing. */
-export function raftServiceOf(step: GatedStep): RaftService | undefined {
-  switch (step) {
-    case 'chainfire-cluster-join':
-      return 'chainfire'
-    case 'flaredb-cluster-join':
-      return 'flaredb'
-    case 'iam-initial-setup':
-      return undefined
-  }
 }

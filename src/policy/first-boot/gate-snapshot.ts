@@ -1,9 +1,18 @@
 import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { Cluster, JoinSlot, Member, QueueEntry, ServiceFounding } from '../../model/cluster.ts'
+import type {
+  Cluster,
+  FleetHold,
+  GatePass,
+  JoinSlot,
+  Member,
+  QueueEntry,
+  ServiceFounding,
+} from '../../model/cluster.ts'
 import type { GateAction, GatedStep, StepRecord } from '../../model/first-boot.ts'
 import type { Machine } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Moment } from '../decision.ts'
+import type { Staleness } from './staleness.ts'
 
 /** What a machine asks at a gate. */
 export interface GateRequest {
@@ -20,20 +29,30 @@ export interface Waiting extends QueueEntry {
   readonly heardAtMs: number
 }
 
+/** A worker that is on its way through the step, and when it was last heard. */
+export interface WorkerPass extends GatePass {
+  readonly heardAtMs: number
+}
+
 /** All that a gate's decision may use. */
 export interface GateSnapshot extends Moment {
   readonly machine: Machine
   readonly attempt: BootAttempt
   readonly cluster: Cluster
+  readonly fleetHold?: FleetHold
   /** The steps of this boot. */
   readonly steps: readonly StepRecord[]
   readonly slot: JoinSlot
   readonly queue: readonly Waiting[]
+  /** Workers that passed this gate and have not ended the step. */
+  readonly passes: readonly WorkerPass[]
   readonly members: readonly Member[]
   readonly serviceFoundings: readonly ServiceFounding[]
   /** The address that this boot redeemed from. */
   readonly address: Ipv4
-  /** The last sign of life of the founder's current boot; undefined where there is none. */
+  /** The cluster whose configuration this boot redeemed. */
+  readonly configuredFor: string
+  /** The last sign of life of the founder's founding boot, while that is current. */
   readonly holderHeardAtMs?: number
   /** IAM's admin password where it was made already, and one that nobody has seen yet. */
   readonly adminPassword?: string
@@ -53,4 +72,4 @@ export type GateReply =
       readonly secret?: { readonly admin_user: string; readonly admin_password: string }
     }
   | { readonly kind: 'shut'; readonly reason: string; readonly place?: number; readonly detail: string }
-  | { readonly kind: 'stale'; readonly reason: 'stale-boot' | 'stale-epoch' }
+  | { readonly kind: 'stale'; readonly reason: Staleness }

@@ -1,19 +1,18 @@
-import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { Machine } from '../../model/machine.ts'
+import { isControlPlane, type Machine } from '../../model/machine.ts'
 import type { Waiting } from './gate-snapshot.ts'
 
 /** A waiter that has not polled for so long has gone; long polls come at least once a minute. */
-const GONE_AFTER_MS = 90_000
+export const GONE_AFTER_MS = 90_000
 
 /**
- * Who is next for a free slot: the founder, then control-plane machines, then workers, each by arrival. Waiters that
- * stopped asking are passed over and keep their place for when they come back.
+ * Who is next for a free slot: the founder in its founding boot, then control-plane machines, then workers, each by
+ * arrival. Waiters that stopped asking are passed over and keep their place for when they come back.
  *
  * @returns the machine's id; the asker's own when nobody waits before it.
  */
 export function nextInQueue(
   queue: readonly Waiting[],
-  asker: { readonly machine: Machine; readonly attempt: BootAttempt; readonly isHolder: boolean },
+  asker: { readonly machine: Machine; readonly isHolder: boolean },
   nowMs: number,
 ): string {
   const isQueued = queue.some((entry) => entry.machineId === asker.machine.id)
@@ -37,5 +36,5 @@ export function nextInQueue(
 
 function rank(role: Machine['role'], isHolder: boolean): number {
   if (isHolder) return 0
-  return role === 'control-plane' ? 1 : 2
+  return isControlPlane(role) ? 1 : 2
 }

@@ -18,6 +18,8 @@ export interface ReportSnapshot extends Moment {
   /** Control-plane machines of the cluster that are ready, without this one. */
   readonly othersReady: number
   readonly address?: Ipv4
+  /** The cluster whose configuration this boot redeemed. */
+  readonly configuredFor: string
   /** True while the text of the redemption is still kept for a repeat. */
   readonly isConfigKept: boolean
 }

@@ -1,15 +1,27 @@
-import type { JoinSlot, Member } from '../../model/cluster.ts'
+import type { JoinSlot, RaftService } from '../../model/cluster.ts'
 import type { GatedStep } from '../../model/first-boot.ts'
-import { freshIncarnation, incarnationOf, memberIdOf } from '../cluster/membership.ts'
+import { isControlPlane } from '../../model/machine.ts'
+import { readMarker, takenOut } from '../cluster/membership.ts'
 import type { Effect } from '../effect.ts'
-import { type Passage, raftServiceOf } from './gate-conditions.ts'
-import type { GateReply, GateSnapshot } from './gate-snapshot.ts'
+import type { Passage } from './gate-conditions.ts'
+import type { GateReply, GateRequest, GateSnapshot } from './gate-snapshot.ts'
+import { joiningRow, newMemberId } from './joining-row.ts'
+import { raftServiceOf } from './raft-step.ts'
 
 type NeedsSlot = Extract<Passage, { kind: 'needs-slot' }>
 
+/** S3: its holder's own boot, or its machine's new boot that brings the data which the slot was given for. */
+export function holdsSlot({ slot, machine, attempt, cluster }: GateSnapshot, request: GateRequest): boolean {
+  if (slot.state !== 'held' && slot.state !== 'suspect') return false
+  if (slot.machineId !== machine.id || slot.epoch !== cluster.founding.epoch) return false
+  if (slot.bootId === attempt.bootId) return true
+  const marker = readMarker(request.marker)
+  return marker !== undefined && slot.memberId !== undefined && marker.memberId === slot.memberId
+}
+
 /**
- * S1 takes the slot: its number grows, a `joining` row and the boot's epoch are written. S3, asked again by the boot
- * that holds it, writes only that it was heard. Both answer the same, with the leader of now.
+ * S1 takes the slot: its number grows, a `joining` row and the boot's epoch are written. S3, asked again by its holder,
+ * writes only that it was heard, and in which boot. Both answer the same, with the leader of now.
  */
 export function grantSlot(
   snapshot: GateSnapshot,
@@ -24,7 +36,7 @@ export function grantSlot(
     ? snapshot.slot.memberId
     : service === undefined
       ? undefined
-      : newMemberId(snapshot)
+      : newMemberId(snapshot, service)
   const slot: JoinSlot = {
     clusterId: cluster.id,
     step,
@@ -36,13 +48,27 @@ export function grantSlot(
     slotNo: holdsIt ? snapshot.slot.slotNo : snapshot.slot.slotNo + 1,
     heardAtMs: nowMs,
     failures: holdsIt ? snapshot.slot.failures : 0,
+    // Told more than once, so "nothing was sent" is true of its last try only.
+    ...(holdsIt ? { noted: 'told-again' } : {}),
     ...(memberId === undefined ? {} : { memberId }),
   }
   const effects: Effect[] = [{ kind: 'put-slot', slot }]
-  if (!holdsIt) {
+  if (attempt.passEpoch === undefined)
+    effects.push({ kind: 'bind-attempt-epoch', bootId: attempt.bootId, epoch })
+  if (holdsIt) {
+    const row = snapshot.members.find(
+      (member) =>
+        member.service === service && member.memberId === memberId && member.bootId !== attempt.bootId,
+    )
+    if (row !== undefined) {
+      effects.push({
+        kind: 'put-member',
+        member: { ...row, bootId: attempt.bootId, address: snapshot.address },
+      })
+    }
+  } else {
     effects.push({ kind: 'leave-queue', clusterId: cluster.id, step, machineId: machine.id })
-    if (attempt.passEpoch === undefined)
-      effects.push({ kind: 'bind-attempt-epoch', bootId: attempt.bootId, epoch })
+    if (passage.action === 'found' && service !== undefined) effects.push(...neverFounded(snapshot, service))
     if (service !== undefined && memberId !== undefined) {
       effects.push({ kind: 'put-member', member: joiningRow(snapshot, service, memberId) })
     }
@@ -56,7 +82,7 @@ export function grantSlot(
     epoch,
     memberId: memberId ?? null,
     leaderUrl: passage.leaderUrl ?? null,
-    voter: service !== undefined && machine.role === 'control-plane',
+    voter: service !== undefined && isControlPlane(machine.role),
     ...(passage.action === 'setup' ? { secret: adminSecret(snapshot) } : {}),
   }
   if (passage.action === 'setup' && snapshot.adminPassword === undefined) {
@@ -70,29 +96,16 @@ export function grantSlot(
   return { reply, effects }
 }
 
-/** One member id a boot, the same in both groups: the first gate of the boot chooses it. */
-function newMemberId(snapshot: GateSnapshot): string {
-  const own = snapshot.members.filter((row) => row.machineId === snapshot.machine.id)
-  const thisBoot = own.find((row) => row.bootId === snapshot.attempt.bootId)
-  return thisBoot?.memberId ?? memberIdOf(snapshot.machine.name, freshIncarnation(own))
-}
-
-function joiningRow(snapshot: GateSnapshot, service: Member['service'], memberId: string): Member {
-  const { cluster, machine, attempt } = snapshot
-  const incarnation = incarnationOf(memberId)
-  if (incarnation === undefined) throw new Error(`${memberId} is no member id of ours`)
-  return {
-    clusterId: cluster.id,
-    service,
-    machineId: machine.id,
-    incarnation,
-    memberId,
-    address: snapshot.address,
-    voter: machine.role === 'control-plane',
-    epoch: cluster.founding.epoch,
-    bootId: attempt.bootId,
-    state: 'joining',
-  }
+/** A group that begins now has no earlier members: what was to be its founding before came to nothing. */
+function neverFounded(snapshot: GateSnapshot, service: RaftService): Effect[] {
+  return snapshot.members
+    .filter(
+      (row) =>
+        row.service === service &&
+        row.epoch === snapshot.cluster.founding.epoch &&
+        (row.state === 'lost' || row.state === 'joining'),
+    )
+    .map((row) => ({ kind: 'put-member', member: takenOut(row) }))
 }
 
 function serviceFoundingGranted(

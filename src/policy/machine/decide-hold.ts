@@ -1,33 +1,58 @@
+import type { BootAttempt } from '../../model/boot-attempt.ts'
+import type { FirstBootStep } from '../../model/first-boot.ts'
 import type { Machine } from '../../model/machine.ts'
 import type { Decision, Moment } from '../decision.ts'
+import type { Effect } from '../effect.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 
 export interface HoldSnapshot extends Moment {
   readonly machine: Machine
+  /** Its current boot, for where a release lets it go on. */
+  readonly currentBoot?: BootAttempt
 }
 
 export type HoldReply = { readonly kind: 'done'; readonly machineId: string } | Refusal
 
-/** Stops a machine before its next step: boot tokens that nobody redeemed are void, gates answer `held`. */
-export function decideHold({ machine, nowMs }: HoldSnapshot): Decision<HoldReply> {
+/**
+ * F13. Stops a machine before its next step: boot tokens that nobody redeemed are void, gates answer `held`, a step that
+ * was let through goes on. With a step: it goes as far as that one, and its tokens stay good.
+ */
+export function decideHold({ machine, nowMs }: HoldSnapshot, step?: FirstBootStep): Decision<HoldReply> {
+  const reply = { kind: 'done', machineId: machine.id } as const
+  if (step !== undefined) {
+    return {
+      reply,
+      reason: 'held-at-step',
+      effects: [
+        { kind: 'hold-machine', machineId: machine.id, step },
+        eventOf(machine, nowMs, 'machine.held', { step }),
+      ],
+    }
+  }
   return {
-    reply: { kind: 'done', machineId: machine.id },
+    reply,
     reason: 'held',
-    effects: [
-      { kind: 'revoke-boot-tokens', machineId: machine.id, atMs: nowMs },
-      { kind: 'arm-machine', machineId: machine.id, untilMs: undefined },
-      { kind: 'set-machine-state', machineId: machine.id, state: 'held' },
-      eventOf(machine, nowMs, 'machine.held'),
-    ],
+    effects: [...heldFor(machine, 'operator', nowMs), eventOf(machine, nowMs, 'machine.held', {})],
   }
 }
 
-/** Takes a hold away: a machine whose boot is under way goes on with it, any other is enrolled and needs an arm. */
-export function decideRelease(
-  { machine, nowMs }: HoldSnapshot,
-  currentBootIsOpen: boolean,
-): Decision<HoldReply> {
-  if (machine.state !== 'held') {
+/** The effects of a hold at once, whoever it is by. */
+export function heldFor(
+  machine: Machine,
+  reason: NonNullable<Machine['holdReason']>,
+  nowMs: number,
+): Effect[] {
+  return [
+    { kind: 'revoke-boot-tokens', machineId: machine.id, atMs: nowMs },
+    { kind: 'arm-machine', machineId: machine.id, untilMs: undefined },
+    { kind: 'set-machine-state', machineId: machine.id, state: 'held' },
+    { kind: 'hold-machine', machineId: machine.id, reason },
+  ]
+}
+
+/** Takes a hold away: what was under way goes on, what was ready is, any other machine needs an arm. */
+export function decideRelease({ machine, nowMs, currentBoot }: HoldSnapshot): Decision<HoldReply> {
+  if (machine.state !== 'held' && machine.holdStep === undefined) {
     const wrong = refusal(
       409,
       'not-held',
@@ -36,34 +61,27 @@ export function decideRelease(
     )
     return { reply: wrong, reason: wrong.code, effects: [] }
   }
-  const state = currentBootIsOpen ? 'first-boot' : 'enrolled'
-  return {
-    reply: { kind: 'done', machineId: machine.id },
-    reason: 'released',
-    effects: [
-      { kind: 'set-machine-state', machineId: machine.id, state },
-      eventOf(machine, nowMs, 'machine.released'),
-    ],
+  const effects: Effect[] = [{ kind: 'hold-machine', machineId: machine.id }]
+  if (machine.state === 'held') {
+    effects.push({ kind: 'set-machine-state', machineId: machine.id, state: stateAfter(currentBoot) })
   }
+  effects.push(eventOf(machine, nowMs, 'machine.released', {}))
+  return { reply: { kind: 'done', machineId: machine.id }, reason: 'released', effects }
 }
 
-/** Removes a machine for good; one that is in the middle of a boot is held first, so that nothing is pulled away. */
-export function decideDeletion({ machine, nowMs }: HoldSnapshot): Decision<HoldReply> {
-  if (machine.state === 'booting' || machine.state === 'first-boot' || machine.state === 'ready') {
-    const detail = `${machine.name} is ${machine.state}`
-    const wrong = refusal(409, 'machine-in-use', detail, `pilotlight machine hold ${machine.name} first`)
-    return { reply: wrong, reason: wrong.code, effects: [] }
-  }
-  return {
-    reply: { kind: 'done', machineId: machine.id },
-    reason: 'deleted',
-    effects: [{ kind: 'delete-machine', machineId: machine.id }, eventOf(machine, nowMs, 'machine.deleted')],
-  }
+function stateAfter(boot: BootAttempt | undefined): Machine['state'] {
+  if (boot?.end === 'ready') return 'ready'
+  return boot !== undefined && boot.endedAtMs === undefined ? 'first-boot' : 'enrolled'
 }
 
-function eventOf(machine: Machine, atMs: number, type: string) {
+function eventOf(
+  machine: Machine,
+  atMs: number,
+  type: string,
+  data: Readonly<Record<string, string | number | boolean | null>>,
+): Effect {
   return {
     kind: 'append-event',
-    event: { atMs, type, machineId: machine.id, data: { name: machine.name } },
-  } as const
+    event: { atMs, type, machineId: machine.id, data: { name: machine.name, ...data } },
+  }
 }

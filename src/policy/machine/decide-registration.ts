@@ -4,8 +4,15 @@ import type { Machine } from '../../model/machine.ts'
 import type { Subnet } from '../../model/subnet.ts'
 import { cidrContains, type Ipv4, isHostAddress } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
+import type { ClusterPicture } from '../cluster/picture.ts'
 import type { Decision, Moment } from '../decision.ts'
+import { reservedKeyIn } from '../first-boot/cluster-config.ts'
+import { unavailable } from '../image/decide-promotion.ts'
+import { type Finding, type ImageLimits, preflight } from '../image/preflight.ts'
 import { type Refusal, refusal } from '../refusal.ts'
+import { imageWarnings } from './check-image.ts'
+import { kernelArgumentsFault } from './kernel-arguments.ts'
+import { membershipFault } from './membership-fault.ts'
 
 /** What an operator states of a machine; a field left out keeps its value, null takes it away. */
 export interface MachineWish {
@@ -13,13 +20,20 @@ export interface MachineWish {
   readonly macs?: readonly Mac[]
   readonly role?: Machine['role']
   readonly clusterId?: string | null
+  /** One image for ever, or a name whose promoted version it boots; either takes the other away. */
   readonly imageId?: string | null
+  readonly imageName?: string | null
   readonly bootMode?: Machine['bootMode']
   readonly localBoot?: Machine['localBoot']
   readonly loader?: string | null
+  readonly dhcpOptions?: Machine['dhcpOptions'] | null
   readonly reservedAddress?: Ipv4 | null
   readonly uuid?: string | null
   readonly serial?: string | null
+  readonly ramMib?: number | null
+  readonly kernelArguments?: readonly string[]
+  /** Laid over what its cluster and role say, in its `cluster-config.json`. */
+  readonly extraConfig?: Readonly<Record<string, unknown>> | null
 }
 
 export interface RegistrationSnapshot extends Moment {
@@ -32,14 +46,22 @@ export interface RegistrationSnapshot extends Moment {
   /** The machine that has the wished address reserved, if that is not this one. */
   readonly addressTakenBy?: string
   readonly cluster?: Cluster
+  /** Of the cluster that the machine is in now. */
+  readonly picture?: ClusterPicture
+  /** The image after the edit: the wished or kept one, or what is promoted under the name of it. */
   readonly image?: Image
+  /** Option 93 of the machine's latest boot. */
+  readonly architecture?: number
+  readonly imageLimits: ImageLimits
   readonly loaders: ReadonlySet<string>
   readonly subnets: readonly Subnet[]
   readonly serverAddress: Ipv4
   readonly freshId: string
 }
 
-export type RegistrationReply = { readonly kind: 'done'; readonly machine: Machine } | Refusal
+export type RegistrationReply =
+  | { readonly kind: 'done'; readonly machine: Machine; readonly warnings: readonly string[] }
+  | Refusal
 
 const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -57,8 +79,14 @@ export function decideRegistration(
   const discovered = snapshot.macsTaken.find(({ by }) => by.state === 'discovered')?.by
   const before = snapshot.machine ?? discovered
   const machine = machineAfter(before, wish, snapshot)
+  const findings = imageFindings(snapshot, machine)
+  const worst = findings.find((finding) => finding.refuses)
+  if (worst !== undefined && touchesImage(wish)) {
+    const reply = refusal(409, worst.code, worst.detail, worst.cure, 'image')
+    return { reply, reason: reply.code, effects: [] }
+  }
   return {
-    reply: { kind: 'done', machine },
+    reply: { kind: 'done', machine, warnings: imageWarnings(findings) },
     reason: snapshot.machine === undefined ? 'registered' : 'edited',
     effects: [
       { kind: 'put-machine', machine },
@@ -79,6 +107,11 @@ export function decideRegistration(
 function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal | undefined {
   const { machine } = snapshot
   const name = wish.name ?? machine?.name
+  const reserved = reservedKeyIn(wish.extraConfig ?? undefined)
+  if (reserved !== undefined) {
+    const detail = `${reserved} in extra_config is the server's own key`
+    return refusal(422, 'reserved-key', detail, 'name your key differently', 'extra_config')
+  }
   if (name === undefined || !DNS_LABEL.test(name)) {
     const want = 'want one DNS label: 1 to 63 of a-z 0-9 -, neither first nor last a hyphen'
     return refusal(
@@ -122,15 +155,20 @@ function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal 
       'cluster',
     )
   }
-  if (typeof wish.imageId === 'string' && snapshot.image === undefined) {
-    return refusal(
-      422,
-      'image-unknown',
-      `no image ${wish.imageId}`,
-      'import it: pilotlight image import',
-      'image',
-    )
+  const wasIn = machine?.clusterId
+  if (
+    machine !== undefined &&
+    wasIn !== undefined &&
+    wish.clusterId !== undefined &&
+    wish.clusterId !== wasIn
+  ) {
+    const stays = membershipFault(machine, snapshot.picture)
+    if (stays !== undefined) return { ...stays, field: 'cluster' }
   }
+  const argumentsWrong = kernelArgumentsFault(wish.kernelArguments ?? [])
+  if (argumentsWrong !== undefined) return argumentsWrong
+  const imageWrong = imageFault(snapshot.image, wish)
+  if (imageWrong !== undefined) return imageWrong
   if (typeof wish.loader === 'string' && !snapshot.loaders.has(wish.loader)) {
     const have = [...snapshot.loaders].sort().join(', ') || 'none'
     return refusal(
@@ -142,6 +180,32 @@ function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal 
     )
   }
   return typeof wish.reservedAddress === 'string' ? addressFault(snapshot, wish.reservedAddress) : undefined
+}
+
+/** True for an edit that changes what the machine boots, or what is known of its fitness to boot it. */
+function touchesImage(wish: MachineWish): boolean {
+  const { imageId, imageName, ramMib, kernelArguments } = wish
+  return [imageId, imageName, ramMib, kernelArguments].some((field) => field !== undefined && field !== null)
+}
+
+function imageFindings(snapshot: RegistrationSnapshot, machine: Machine): readonly Finding[] {
+  const { image, architecture, imageLimits: limits } = snapshot
+  if (image === undefined) return []
+  return preflight({ machine, image, limits, ...(architecture === undefined ? {} : { architecture }) })
+}
+
+function imageFault(image: Image | undefined, { imageId, imageName }: MachineWish): Refusal | undefined {
+  if (typeof imageId !== 'string' && typeof imageName !== 'string') return undefined
+  if (image !== undefined) return image.state === 'available' ? undefined : unavailable(image)
+  return typeof imageName === 'string'
+    ? refusal(
+        422,
+        'image-not-promoted',
+        `no version of image ${imageName} is promoted`,
+        `pilotlight image promote ${imageName} VERSION`,
+        'image',
+      )
+    : refusal(422, 'image-unknown', `no image ${imageId}`, 'import it: pilotlight image import', 'image')
 }
 
 function addressFault(snapshot: RegistrationSnapshot, address: Ipv4): Refusal | undefined {
@@ -194,13 +258,21 @@ function machineAfter(
   return {
     ...base,
     ...optional('clusterId', wish.clusterId, before?.clusterId),
-    ...optional('imageId', wish.imageId, before?.imageId),
+    ...optional('imageId', typeof wish.imageName === 'string' ? null : wish.imageId, before?.imageId),
+    ...optional('imageName', typeof wish.imageId === 'string' ? null : wish.imageName, before?.imageName),
+    ...optional('ramMib', wish.ramMib, before?.ramMib),
+    ...optional('kernelArguments', wish.kernelArguments, before?.kernelArguments),
     ...optional('loader', wish.loader, before?.loader),
+    ...optional('dhcpOptions', wish.dhcpOptions, before?.dhcpOptions),
     ...optional('reservedAddress', wish.reservedAddress, before?.reservedAddress),
     ...optional('uuid', wish.uuid, before?.uuid),
     ...optional('serial', wish.serial, before?.serial),
     ...optional('armedUntilMs', undefined, before?.armedUntilMs),
     ...optional('currentBootId', undefined, before?.currentBootId),
+    ...optional('extraConfig', wish.extraConfig, before?.extraConfig),
+    ...optional('holdReason', undefined, before?.holdReason),
+    ...optional('holdStep', undefined, before?.holdStep),
+    ...optional('acceptedAs', undefined, before?.acceptedAs),
   }
 }
 

@@ -1,9 +1,10 @@
 #!/bin/bash
-# build-image.sh OUT FIRST_BOOT_DIR STAND_INS_DIR CERT_DIR KERNEL_DIR SUITE
+# build-image.sh OUT BOOT_ASSETS_DIR STAND_INS_DIR CERT_DIR KERNEL_DIR SUITE
 # Builds a small machine image of the shape of a NixOS netboot build, from Debian packages and STAND-INS for the cluster's
 # services: bzImage, one initrd (a stage 1 with the root as squashfs inside), netboot.ipxe. For demos and tests only.
+# container/root.squashfs is the same root once more, for tests that run it without a virtual machine.
 set -euo pipefail
-out=$1 first_boot=$2 stand_ins=$3 certs=$4 kernel=$5 suite=$6
+out=$1 boot_assets=$2 stand_ins=$3 certs=$4 kernel=$5 suite=$6
 work=$(mktemp -d "$out/.work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -75,16 +76,23 @@ for unit in getty.target getty@tty1.service serial-getty@ttyS0.service systemd-t
 done
 ln -sf /lib/systemd/system/multi-user.target "$units/default.target"
 
-# The scripts and units that users run, then the stand-ins for the services.
+# The scripts and units that users run; in each service's unit a stand-in is what it starts.
 install -d "$root/usr/libexec/pilotlight/first-boot" "$root/opt/stand-ins"
-install -m 755 "$first_boot"/*.sh "$root/usr/libexec/pilotlight/first-boot/"
-cp -r "$first_boot"/units/. "$units/"
+install -m 755 "$boot_assets"/first-boot/*.sh "$root/usr/libexec/pilotlight/first-boot/"
+install -m 644 "$boot_assets"/first-boot/health-checks.json "$root/usr/libexec/pilotlight/first-boot/"
+cp -r "$boot_assets"/units/. "$units/"
 install -m 755 "$stand_ins"/stand-in-* "$root/opt/stand-ins/"
-cp "$stand_ins"/units/*.service "$units/"
 cat "$certs/cert.pem" "$certs/key.pem" >"$root/opt/stand-ins/service.pem"
 cp "$certs/ca.pem" "$root/opt/stand-ins/ca.pem"
-chmod 600 "$root/opt/stand-ins/service.pem"
-for unit in "$first_boot"/units/*.service "$stand_ins"/units/*.service; do ln -sf "../$(basename "$unit")" "$wants/"; done
+echo 'chainfire:x:900:' >>"$root/etc/group"
+echo 'chainfire:x:900:900::/var/lib/chainfire:/usr/sbin/nologin' >>"$root/etc/passwd"
+chown 0:900 "$root/opt/stand-ins/service.pem"
+chmod 640 "$root/opt/stand-ins/service.pem"
+for unit in "$boot_assets"/units/*.service; do ln -sf "../$(basename "$unit")" "$wants/"; done
+for service in chainfire flaredb iam plasmavmc prismnet flashdns fiberlb lightningstor k8shost; do
+  printf '[Unit]\nDescription=Stand-in for %s\n[Service]\nNotifyAccess=all\nExecStart=\nExecStart=/opt/stand-ins/stand-in-service %s\n' \
+    "$service" "$service" >"$units/$service.service.d/stand-in.conf"
+done
 for unit in chainfire-cluster-join flaredb-cluster-join iam-initial-setup cluster-health-check pilotlight-config; do
   mkdir -p "$units/$unit.service.d"
   printf '[Service]\nStandardOutput=journal+console\n' >"$units/$unit.service.d/console.conf"
@@ -119,6 +127,8 @@ echo "stage 1: handing over to $init" >/mnt/root/dev/console
 exec $b switch_root /mnt/root "$init"
 INIT
 chmod +x "$stage1/init"
+mkdir "$out/container"
+ln "$work/root.squashfs" "$out/container/root.squashfs"
 mv "$work/root.squashfs" "$stage1/"
 (cd "$stage1" && find . -print0 | LC_ALL=C sort -z | cpio -0 -o -H newc --quiet -R 0:0) | zstd -q -1 -T2 >"$out/initrd"
 

@@ -1,8 +1,12 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { decode } from '../../dhcp/decode.ts'
+import { clientMac, type DhcpPacket } from '../../dhcp/packet.ts'
 import { BROADCAST, type Ipv4 } from '../../net/ipv4.ts'
+import type { Mac } from '../../net/mac.ts'
+import type { UdpDatagram } from '../../net/udp-datagram.ts'
 import type { DhcpReply } from '../../policy/dhcp/dhcp-case.ts'
 import type { Arrival, DhcpRequest } from '../../policy/dhcp/question.ts'
+import { DelayedReplies } from './delayed-replies.ts'
 import {
   closed,
   type DhcpSockets,
@@ -12,12 +16,16 @@ import {
   namedSockets,
   openDhcpSockets,
 } from './dhcp-sockets.ts'
+import type { FloodGuard, FloodReason } from './flood-guard.ts'
 import { type DhcpAnswer, type DhcpLog, logAnswer, requestFacts } from './log-answer.ts'
+import type { PacketRecorder, RecordedPacket } from './packet-recorder.ts'
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** More than one retry ladder of a large hall; beyond it a client is better served by its own next try. */
 const MOST_PENDING = 8192
 const STOP_WAIT_MS = 5000
+const SERVER_PORT = 67
+const PXE_PORT = 4011
 
 export interface DhcpServerOptions {
   /** The address of the provisioning interface. */
@@ -25,6 +33,12 @@ export interface DhcpServerOptions {
   /** Decides and carries out; resolves when the reply may leave, rejects when nothing may. */
   readonly answer: (request: DhcpRequest) => Promise<DhcpAnswer>
   readonly log: DhcpLog
+  /** Whether a MAC is a machine's; undefined: all are, and nothing is dropped for being strange. */
+  readonly isKnown?: (mac: Mac) => boolean
+  readonly guard?: FloodGuard
+  /** Told once a minute for each kind of flood. */
+  readonly onFlood?: (reason: FloodReason, packet: DhcpPacket) => void
+  readonly recorder?: PacketRecorder
   /** Default 67. 0 takes any free port. */
   readonly port?: number
   /** Where clients listen; default 68. */
@@ -42,7 +56,9 @@ export interface DhcpServerOptions {
 export class DhcpServer {
   readonly #options: DhcpServerOptions
   readonly #counters = new Map<string, number>()
-  readonly #pending = new Set<Promise<void>>()
+  #pending = 0
+  #onIdle: () => void = () => {}
+  readonly #delayed = new DelayedReplies()
   #sockets: DhcpSockets | undefined
   #isStopping = false
   #receiveBufferBytes = 0
@@ -67,6 +83,19 @@ export class DhcpServer {
     return sockets && { server: sockets.unicast.address().port, proxy: sockets.pxe.address().port }
   }
 
+  /** Sends a message of our own to everybody on the link, as a client would; before the start it goes nowhere. */
+  sendToServers(bytes: Uint8Array): void {
+    const sockets = this.#sockets
+    if (sockets === undefined) return
+    const port = this.#options.port ?? SERVER_PORT
+    sockets.unicast.send(bytes, port, sockets.broadcastAddress, this.#sent)
+  }
+
+  /** Which of the sockets systemd opened; the others are our own. */
+  get inherited(): InheritedSockets {
+    return this.#options.inherited ?? {}
+  }
+
   /** Opens the ports; rejects with a `DhcpPortError` that names the cure. */
   async start(): Promise<void> {
     const { address, port = 67, proxyPort = 4011, inherited, log } = this.#options
@@ -86,7 +115,9 @@ export class DhcpServer {
     const sockets = this.#sockets
     if (sockets === undefined) return
     this.#isStopping = true
-    await settledWithin(this.#pending, STOP_WAIT_MS)
+    await this.#idleWithin(STOP_WAIT_MS)
+    // Who waits for one of these asks again, and finds another server or this one after its restart.
+    this.#delayed.forget()
     this.#sockets = undefined
     await Promise.all(namedSockets(sockets).map(([, socket]) => closed(socket)))
   }
@@ -108,8 +139,14 @@ export class DhcpServer {
 
   #receive(socket: Arrival['socket'], bytes: Uint8Array, remote: RemoteInfo): void {
     this.#count('received')
+    // What we broadcast to find other servers comes back to us.
+    const isOwn = remote.address === this.#options.address && remote.port === this.ports?.server
+    if (isOwn) return this.#count('dropped:our-own')
     const decoded = decode(bytes)
-    const reason = this.#refusal() ?? (decoded.ok ? undefined : decoded.reason)
+    const mac = decoded.ok ? clientMac(decoded.packet) : undefined
+    const isKnown = mac !== undefined && (this.#options.isKnown?.(mac) ?? true)
+    const reason =
+      this.#refusal(isKnown) ?? (decoded.ok ? this.#flood(decoded.packet, mac, isKnown) : decoded.reason)
     if (reason !== undefined || !decoded.ok) {
       this.#count(`dropped:${reason}`)
       this.#options.log.debug(
@@ -118,34 +155,73 @@ export class DhcpServer {
       )
       return
     }
+    this.#record(mac, isKnown, 'received', {
+      source: remote.address as Ipv4,
+      sourcePort: remote.port,
+      destination: socket === 'broadcast' ? BROADCAST : this.#options.address,
+      destinationPort: socket === 'pxe' ? PXE_PORT : SERVER_PORT,
+      payload: bytes,
+    })
     const arrival: Arrival = {
       socket,
       sourceAddress: remote.address as Ipv4,
       sourcePort: remote.port,
     }
-    const work = this.#answer({ packet: decoded.packet, arrival }).finally(() => this.#pending.delete(work))
-    this.#pending.add(work)
+    void this.#answer({ packet: decoded.packet, arrival })
   }
 
-  #refusal(): string | undefined {
+  /** Strangers fill at most half of what may wait, so that there is always room for a machine. */
+  #refusal(isKnown: boolean): string | undefined {
     if (this.#isStopping) return 'stopping'
-    return this.#pending.size >= MOST_PENDING ? 'overloaded' : undefined
+    const most = isKnown ? MOST_PENDING : MOST_PENDING / 2
+    return this.#pending >= most ? 'overloaded' : undefined
+  }
+
+  #flood(packet: DhcpPacket, mac: Mac | undefined, isKnown: boolean): string | undefined {
+    const { guard, onFlood } = this.#options
+    const nowMs = performance.now()
+    const reason = guard?.refusal(packet, mac, isKnown, nowMs)
+    if (reason !== undefined && guard?.isNews(reason, nowMs) === true) onFlood?.(reason, packet)
+    return reason
+  }
+
+  #record(
+    mac: Mac | undefined,
+    isKnown: boolean,
+    direction: RecordedPacket['direction'],
+    datagram: UdpDatagram,
+  ): void {
+    if (mac === undefined) return
+    this.#options.recorder?.record(mac, isKnown, { ...datagram, direction, atMs: Date.now() })
   }
 
   /** Never rejects: a packet must not be able to stop the server. */
   async #answer(request: DhcpRequest): Promise<void> {
     const { answer, log } = this.#options
+    this.#pending += 1
     try {
       const answered = await answer(request)
       const { reply, reason } = answered
       if (reply === undefined) this.#count(`silent:${reason}`)
-      else this.#send(reply)
+      else this.#sendInTime(reply)
       logAnswer(log, request, answered)
     } catch (error) {
       // No answer is the right answer to a fault of ours: the client tries again (never a NAK).
       this.#count('failed')
       log.error({ ...requestFacts(request), err: error }, 'DHCP message not answered: the server failed')
+    } finally {
+      this.#pending -= 1
+      if (this.#pending === 0) this.#onIdle()
     }
+  }
+
+  /** Sends a reply, later where the decision says so: firmware that misses an instant answer. */
+  #sendInTime(reply: DhcpReply): void {
+    const { delayMs = 0 } = reply
+    if (delayMs <= 0 || this.#isStopping) return this.#send(reply)
+    const isHeld = this.#delayed.hold(delayMs, () => this.#send(reply))
+    this.#count(isHeld ? 'delayed' : 'not-delayed')
+    if (!isHeld) this.#send(reply)
   }
 
   #send(reply: DhcpReply): void {
@@ -159,7 +235,16 @@ export class DhcpServer {
       this.#count('not-sent:loopback')
       return
     }
-    from.send(reply.bytes, this.#portOf(reply, sockets), address, this.#sent)
+    const port = this.#portOf(reply, sockets)
+    from.send(reply.bytes, port, address, this.#sent)
+    const mac = clientMac(reply.packet)
+    this.#record(mac, mac !== undefined && (this.#options.isKnown?.(mac) ?? true), 'sent', {
+      source: this.#options.address,
+      sourcePort: reply.from === 'pxe' ? PXE_PORT : SERVER_PORT,
+      destination: address,
+      destinationPort: reply.port,
+      payload: reply.bytes,
+    })
     this.#count(`sent:${reply.packet.messageType}`)
   }
 
@@ -169,7 +254,7 @@ export class DhcpServer {
       case 'client':
         return clientPort
       case 'relay':
-        return relayPort ?? sockets.unicast.address().port
+        return relayPort ?? sockets.port
       case 'source':
         return reply.port
     }
@@ -186,17 +271,18 @@ export class DhcpServer {
     this.#options.log.warn({ err: error }, 'DHCP reply not sent')
   }
 
+  /** Resolves when nothing is on its way any more, or when the time is over. */
+  async #idleWithin(ms: number): Promise<void> {
+    if (this.#pending === 0) return
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+      timer = setTimeout(resolve, ms)
+    })
+    clearTimeout(timer)
+  }
+
   #count(name: string): void {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1)
   }
-}
-
-async function settledWithin(pending: ReadonlySet<Promise<void>>, ms: number): Promise<void> {
-  if (pending.size === 0) return
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([Promise.all(pending), late])
-  clearTimeout(timer)
 }

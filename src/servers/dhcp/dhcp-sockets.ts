@@ -11,6 +11,8 @@ export interface DhcpSockets {
   readonly broadcast: Socket
   /** Port 4011. */
   readonly pxe: Socket
+  /** The port of the first two; asking a socket for it at every reply would cost a system call. */
+  readonly port: number
   /** Where a reply to "everybody on the link" goes. */
   readonly broadcastAddress: Ipv4
 }
@@ -29,6 +31,19 @@ export class DhcpPortError extends Error {
   constructor(address: Ipv4, port: number, cause: unknown) {
     const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
     super(`DHCP cannot listen on ${address}:${port} (${why}): ${cureFor(why)}`, { cause })
+  }
+}
+
+/** Several links, and one of them without the socket that only systemd can open. */
+export class DhcpLinkError extends Error {
+  readonly code = 'dhcp-link'
+  readonly cure =
+    'start by systemd with a socket unit a link: ListenDatagram=0.0.0.0:67, BindToDevice=, FileDescriptorName=dhcp-<interface>'
+
+  constructor(link: string) {
+    super(
+      `link ${link} has no socket that hears its broadcasts: with several links Node cannot tell them apart by itself`,
+    )
   }
 }
 
@@ -61,7 +76,13 @@ export async function openDhcpSockets(
     const samePort = unicast.address().port
     const broadcast = await open(isLocal ? LOOPBACK_BROADCAST : UNSPECIFIED, samePort, inherited.broadcast)
     const pxe = await open(address, proxyPort, inherited.pxe)
-    return { unicast, broadcast, pxe, broadcastAddress: isLocal ? LOOPBACK_BROADCAST : BROADCAST }
+    return {
+      unicast,
+      broadcast,
+      pxe,
+      port: samePort,
+      broadcastAddress: isLocal ? LOOPBACK_BROADCAST : BROADCAST,
+    }
   } catch (error) {
     await Promise.all(opened.map(closed))
     throw error

@@ -6,6 +6,8 @@ import type { DhcpRequest } from '../../policy/dhcp/question.ts'
 
 /** The part of a logger that this server uses. */
 export interface DhcpLog {
+  /** False: a line of that level would be thrown away, so nobody need put it together. Absent: unknown. */
+  isLevelEnabled?(level: string): boolean
   debug(facts: object, sentence: string): void
   info(facts: object, sentence: string): void
   warn(facts: object, sentence: string): void
@@ -20,6 +22,7 @@ export interface DhcpAnswer {
 
 /** One line a decision: constant sentence, facts as fields, machine-supplied text escaped. */
 export function logAnswer(log: DhcpLog, request: DhcpRequest, { reply, reason }: DhcpAnswer): void {
+  if (log.isLevelEnabled?.('info') === false) return
   const facts = requestFacts(request)
   if (reply === undefined) {
     log.info({ ...facts, reason }, 'DHCP message left unanswered')

@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import path from 'node:path'
+import { makeDirectory } from '../../store/make-directory.ts'
 
 /** Where Debian's `ipxe` package puts its files. */
 export const DEBIAN_IPXE_DIR = '/usr/lib/ipxe'
@@ -60,7 +52,7 @@ export function installLoaders(from: string, to: string): readonly InstalledLoad
     return source === undefined ? [] : [{ name, source }]
   })
   if (found.length === 0) throw new NoLoaders(from)
-  mkdirSync(to, { recursive: true })
+  makeDirectory(path.resolve(to))
   const files = found.map(({ name, source }) => {
     const bytes = readFileSync(path.join(from, source))
     writeDurably(path.join(to, name), bytes)

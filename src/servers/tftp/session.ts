@@ -1,102 +1,115 @@
-import dgram from 'node:dgram'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { TransferTerms } from '../../tftp/negotiate.ts'
-import { errorPacket, oackPacket, parsePacket, type ReadRequest, TFTP_ERROR } from '../../tftp/packet.ts'
-import { Transfer, type TransferEnd, type TransferStep } from '../../tftp/transfer.ts'
-import type { BlockCache, TftpFile } from './block-cache.ts'
+import { errorPacket, oackPacket, parsePacket, TFTP_ERROR } from '../../tftp/packet.ts'
+import { Transfer, type TransferEnd, type TransferInput, type TransferStep } from '../../tftp/transfer.ts'
+import type { BlockCache } from './block-cache.ts'
 
-export interface SessionResult {
-  readonly client: Ipv4
-  readonly file: TftpFile
+/** Where a client is: all that tells one transfer from another. */
+export interface Peer {
+  readonly address: Ipv4
+  readonly port: number
+}
+
+/** One transfer to carry out. */
+export interface TransferOrder {
+  readonly to: Peer
+  readonly fileBytes: Uint8Array
+  readonly terms: TransferTerms
+}
+
+/** How a transfer went. */
+export interface TransferResult {
   readonly end: TransferEnd
   /** Bytes that the client confirmed. */
   readonly bytes: number
+  /** Packets that were sent more than once. */
   readonly resends: number
   readonly durationMs: number
 }
 
-export interface SessionOptions {
-  readonly localAddress: Ipv4
-  readonly to: { readonly address: Ipv4; readonly port: number }
-  readonly request: ReadRequest
-  readonly file: TftpFile
-  readonly terms: TransferTerms
-  readonly blocks: BlockCache
+/** What a session sends through: a socket of its own, or the listener's in single-port mode. */
+export interface Wire {
+  send(bytes: Uint8Array, to: Peer): void
+  close(): void
 }
 
-/** The life of one transfer: its own socket on the address that was asked, its timer, and the state machine between. */
+/** The life of one transfer: the state machine between a wire and a timer. */
 export class Session {
-  readonly ended: Promise<SessionResult>
-  readonly #options: SessionOptions
+  readonly #order: TransferOrder
+  readonly #wire: Wire
+  readonly #blocks: BlockCache
+  readonly #onEnd: (result: TransferResult) => void
   readonly #transfer: Transfer
-  readonly #socket = dgram.createSocket({ type: 'udp4', lookup: asAddress })
   readonly #startedAtMs = performance.now()
   #timer: NodeJS.Timeout | undefined
-  #resolve: (result: SessionResult) => void = () => undefined
   #isOver = false
 
-  constructor(options: SessionOptions) {
-    this.#options = options
-    this.#transfer = new Transfer(options.terms, options.file.bytes.length, this.#startedAtMs)
-    this.ended = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
-  }
-
-  get request(): ReadRequest {
-    return this.#options.request
-  }
-
-  get client(): Ipv4 {
-    return this.#options.to.address
+  constructor(order: TransferOrder, wire: Wire, blocks: BlockCache, onEnd: (result: TransferResult) => void) {
+    this.#order = order
+    this.#wire = wire
+    this.#blocks = blocks
+    this.#onEnd = onEnd
+    this.#transfer = new Transfer(order.terms, order.fileBytes.length, this.#startedAtMs)
   }
 
   start(): void {
-    this.#socket.on('error', () => this.#finish({ kind: 'timed-out' }))
-    this.#socket.on('message', (bytes, from) => this.#receive(bytes, from))
-    this.#socket.bind(0, this.#options.localAddress, () => {
-      if (!this.#isOver) this.#carryOut(this.#transfer.start(performance.now()))
-    })
+    if (!this.#isOver) this.#carryOut(this.#transfer.start(performance.now()))
   }
 
   askAgain(): void {
-    this.#carryOut(this.#transfer.take({ kind: 'asked-again' }, performance.now()))
+    this.#take({ kind: 'asked-again' })
   }
 
+  /** Ends it without a word: to a client that begins another transfer an ERROR would look like that one's answer. */
+  drop(message: string): void {
+    const isProbe = !this.#transfer.isUnderWay
+    this.#finish(isProbe ? { kind: 'probe' } : { kind: 'aborted', code: TFTP_ERROR.undefined, message })
+  }
+
+  /** Ends it and tells the client. */
   abort(message: string): void {
     if (this.#isOver) return
-    this.#send(errorPacket(TFTP_ERROR.undefined, message))
+    this.#wire.send(errorPacket(TFTP_ERROR.undefined, message), this.#order.to)
+    this.fail(message)
+  }
+
+  /** The wire broke. */
+  fail(message: string): void {
     this.#finish({ kind: 'aborted', code: TFTP_ERROR.undefined, message })
   }
 
-  #receive(bytes: Uint8Array, from: dgram.RemoteInfo): void {
-    const { to } = this.#options
+  /** A datagram for this session, from whomever. */
+  receive(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
+    const { to } = this.#order
+    const isStranger = from.port !== to.port || from.address !== to.address
+    if (!isStranger && bytes.length === 4 && bytes[0] === 0 && bytes[1] === 4) {
+      // The one packet that comes a hundred thousand times a second.
+      return this.#take({ kind: 'ack', block: ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0) })
+    }
     const packet = parsePacket(bytes)
-    if (from.port !== to.port || from.address !== to.address) {
+    if (isStranger) {
       // RFC 1350 §4: a stranger hears that this is no transfer of its own, and the transfer goes on.
       if (packet !== undefined && packet.kind !== 'error') {
-        this.#socket.send(
-          errorPacket(TFTP_ERROR.unknownTransfer, 'unknown transfer'),
-          from.port,
-          from.address,
-        )
+        this.#wire.send(errorPacket(TFTP_ERROR.unknownTransfer, 'unknown transfer'), from as Peer)
       }
       return
     }
-    if (packet?.kind === 'ack' || packet?.kind === 'error') {
-      this.#carryOut(this.#transfer.take(packet, performance.now()))
-    }
+    if (packet?.kind === 'ack' || packet?.kind === 'error') this.#take(packet)
+  }
+
+  #take(input: TransferInput): void {
+    if (!this.#isOver) this.#carryOut(this.#transfer.take(input, performance.now()))
   }
 
   #carryOut(step: TransferStep): void {
-    if (this.#isOver) return
+    const { to, terms, fileBytes } = this.#order
     switch (step.kind) {
       case 'send-oack':
-        this.#send(oackPacket(this.#options.terms.accepted))
+        this.#wire.send(oackPacket(terms.accepted), to)
         break
       case 'send-blocks':
         for (let block = step.first; block <= step.last; block += 1) {
-          this.#send(this.#options.blocks.packet(this.#options.file, this.#options.terms.blockBytes, block))
+          this.#wire.send(this.#blocks.packet(fileBytes, terms.blockBytes, block), to)
         }
         break
       case 'wait':
@@ -113,40 +126,22 @@ export class Session {
     const waitMs = Math.max(this.#transfer.deadlineMs - performance.now(), 1)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#carryOut(this.#transfer.take({ kind: 'tick' }, performance.now()))
+      this.#take({ kind: 'tick' })
     }, waitMs)
-  }
-
-  #send(bytes: Uint8Array): void {
-    const { to } = this.#options
-    this.#socket.send(bytes, to.port, to.address)
   }
 
   #finish(end: TransferEnd): void {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#timer)
-    this.#socket.close()
-    const { file, terms, to } = this.#options
+    this.#wire.close()
+    const { fileBytes, terms } = this.#order
     const isWhole = end.kind === 'sent' || end.kind === 'sent-unconfirmed'
-    this.#resolve({
-      client: to.address,
-      file,
+    this.#onEnd({
       end,
-      bytes: isWhole
-        ? file.bytes.length
-        : Math.min(this.#transfer.acked * terms.blockBytes, file.bytes.length),
+      bytes: isWhole ? fileBytes.length : Math.min(this.#transfer.acked * terms.blockBytes, fileBytes.length),
       resends: this.#transfer.resends,
       durationMs: performance.now() - this.#startedAtMs,
     })
   }
-}
-
-/** Clients are addresses, never names: nothing is looked up, and nothing waits for a resolver. */
-function asAddress(
-  address: string,
-  _options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-): void {
-  callback(null, address, 4)
 }

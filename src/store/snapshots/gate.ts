@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { GatedStep } from '../../model/first-boot.ts'
 import type { GateSnapshot } from '../../policy/first-boot/gate-snapshot.ts'
 import type { View } from '../store.ts'
 import { given } from '../tables/rows.ts'
+
+const PASSWORD_BYTES = 24
 
 /** Reads what a gate needs; undefined when the boot, its machine or its cluster is not there. */
 export function readGateSnapshot(view: View, bootId: string, step: GatedStep): GateSnapshot | undefined {
@@ -24,14 +25,20 @@ export function readGateSnapshot(view: View, bootId: string, step: GatedStep): G
     queue: view.membership.queue(cluster.id, step).map((entry) => ({
       ...entry,
       role: view.machines.byId(entry.machineId)?.role ?? 'worker',
-      isHolder: entry.machineId === holderMachineId,
+      isHolder: entry.machineId === holderMachineId && entry.bootId === holderBootId,
       heardAtMs: view.attempts.byId(entry.bootId)?.heardAtMs ?? 0,
+    })),
+    passes: view.membership.passes(cluster.id, step).map((pass) => ({
+      ...pass,
+      heardAtMs: view.attempts.byId(pass.bootId)?.heardAtMs ?? 0,
     })),
     members: view.membership.members(cluster.id),
     serviceFoundings: view.membership.serviceFoundings(cluster.id),
     address: redeemed.address,
-    freshPassword: randomBytes(24).toString('base64url'),
+    configuredFor: redeemed.clusterId,
+    freshPassword: Buffer.from(view.freshBytes().subarray(0, PASSWORD_BYTES)).toString('base64url'),
     ...given('holderHeardAtMs', holderBoot?.status === 'current' ? holderBoot.heardAtMs : undefined),
+    ...given('fleetHold', view.calls.fleetHold()),
     ...given('adminPassword', view.secrets.clusterSecret(cluster.id, 'iam-admin-password')),
   }
 }

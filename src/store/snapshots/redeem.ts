@@ -1,15 +1,22 @@
-import type { Machine } from '../../model/machine.ts'
+import { isControlPlane, type Machine } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
-import type { RedeemRequest, RedeemSnapshot } from '../../policy/first-boot/decide-redeem.ts'
+import { relayPortOf } from '../../policy/boot/relay-port.ts'
+import type { RedeemRequest, RedeemSnapshot } from '../../policy/first-boot/redeem-snapshot.ts'
 import type { View } from '../store.ts'
 import { given } from '../tables/rows.ts'
+import { type AddressSettings, readForeignAddress } from './foreign-address.ts'
 
-/** Reads what a redemption needs; the token comes as its hash. */
+/**
+ * Reads what a redemption needs; the token comes as its hash.
+ *
+ * @param addresses who leases addresses; undefined: we do, everywhere.
+ */
 export function readRedeemSnapshot(
   view: View,
   bootUrl: string,
   request: RedeemRequest,
   tokenSha256: string,
+  addresses?: AddressSettings,
 ): RedeemSnapshot {
   const { nowMs } = view
   const machine = view.machines.byMac(request.mac)
@@ -27,13 +34,22 @@ export function readRedeemSnapshot(
     slots: cluster === undefined ? [] : view.membership.slots(cluster.id),
     serviceFoundings: cluster === undefined ? [] : view.membership.serviceFoundings(cluster.id),
     controlPlaneAddresses: others
-      .filter((other) => other.role === 'control-plane' && other.id !== machine?.id)
+      .filter((other) => isControlPlane(other.role) && other.id !== machine?.id)
       .map((other) => knownAddress(view, other))
       .filter((address) => address !== undefined),
+    othersBound:
+      cluster === undefined
+        ? 0
+        : view.attempts.boundElsewhere(cluster.id, cluster.founding.epoch, machine?.id ?? ''),
     ...given('machine', machine),
     ...given('token', token),
     ...given('attempt', token === undefined ? undefined : view.attempts.byId(token.bootId)),
+    ...given('relayPort', token === undefined ? undefined : relayPortOf(view.traces.ofBoot(token.bootId))),
     ...given('leasedToMachineId', lease === undefined ? undefined : view.machines.byMac(lease.mac)?.id),
+    ...given(
+      'foreign',
+      addresses === undefined ? undefined : readForeignAddress(view, addresses, request.address),
+    ),
     ...given('earlier', token === undefined ? undefined : view.redemptions.ofBoot(token.bootId)),
     ...given('cluster', cluster),
     ...given('holderAddress', holder === undefined ? undefined : knownAddress(view, holder)),
@@ -41,7 +57,7 @@ export function readRedeemSnapshot(
 }
 
 /** Where a machine is: what it redeemed from in its current boot, else its reservation. */
-function knownAddress(view: View, machine: Machine): Ipv4 | undefined {
+export function knownAddress(view: Pick<View, 'redemptions'>, machine: Machine): Ipv4 | undefined {
   const redeemed =
     machine.currentBootId === undefined ? undefined : view.redemptions.ofBoot(machine.currentBootId)
   return redeemed?.address ?? machine.reservedAddress

@@ -1,8 +1,9 @@
+import { isControlPlane } from '../../model/machine.ts'
 import type { ReportSnapshot } from '../../policy/first-boot/report-snapshot.ts'
 import type { View } from '../store.ts'
 import { given } from '../tables/rows.ts'
 
-/** Reads what one report needs; undefined when the boot or its machine is not there. */
+/** Reads what one report needs; undefined when the boot has not redeemed, or its machine is not there. */
 export function readReportSnapshot(view: View, bootId: string): ReportSnapshot | undefined {
   const attempt = view.attempts.byId(bootId)
   const machine = attempt === undefined ? undefined : view.machines.byId(attempt.machineId)
@@ -10,6 +11,7 @@ export function readReportSnapshot(view: View, bootId: string): ReportSnapshot |
   const cluster = machine.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)
   const others = cluster === undefined ? [] : view.machines.ofCluster(cluster.id)
   const redeemed = view.redemptions.ofBoot(bootId)
+  if (redeemed === undefined) return undefined
   return {
     nowMs: view.nowMs,
     machine,
@@ -19,10 +21,11 @@ export function readReportSnapshot(view: View, bootId: string): ReportSnapshot |
     members: cluster === undefined ? [] : view.membership.members(cluster.id),
     serviceFoundings: cluster === undefined ? [] : view.membership.serviceFoundings(cluster.id),
     othersReady: others.filter(
-      (other) => other.role === 'control-plane' && other.state === 'ready' && other.id !== machine.id,
+      (other) => isControlPlane(other.role) && other.state === 'ready' && other.id !== machine.id,
     ).length,
-    isConfigKept: redeemed?.configText !== undefined,
+    isConfigKept: redeemed.configText !== undefined,
     ...given('cluster', cluster),
-    ...given('address', redeemed?.address),
+    address: redeemed.address,
+    configuredFor: redeemed.clusterId,
   }
 }

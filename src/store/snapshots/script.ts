@@ -1,17 +1,24 @@
 import { createHash } from 'node:crypto'
-import type { Subnet } from '../../model/subnet.ts'
 import { cidrContains } from '../../net/ipv4.ts'
 import type { ScriptRequest, ScriptSnapshot } from '../../policy/boot/decide-script.ts'
+import { mayAskToRearm } from '../../policy/boot/may-rearm.ts'
+import { relayPortOf } from '../../policy/boot/relay-port.ts'
+import type { ImageLimits } from '../../policy/image/preflight.ts'
 import type { View } from '../store.ts'
 import { given } from '../tables/rows.ts'
+import { type AddressSettings, readForeignAddress } from './foreign-address.ts'
+import { readBootImageFacts } from './image.ts'
+import { readFileArchive } from './machine-files.ts'
 
 /** What the script's snapshot takes from the configuration. */
-export interface ScriptPlace {
-  readonly subnets: readonly Subnet[]
+export interface ScriptPlace extends AddressSettings {
   readonly bootUrl: string
   readonly imageBaseUrl: string
+  readonly imageLimits: ImageLimits
+  readonly imageQueuePlace?: number
 }
 
+const RECENT_BOOTS = 8
 const DEFAULT_LEASE_SECONDS = 3600
 
 /** Reads what the choice of a boot script needs. */
@@ -21,18 +28,32 @@ export function readScriptSnapshot(view: View, place: ScriptPlace, request: Scri
   const lease = view.leases.activeAt(request.address, nowMs)
   const token = Buffer.from(view.freshBytes()).toString('base64url')
   const subnet = place.subnets.find((candidate) => cidrContains(candidate.cidr, request.address))
+  const recentBoots =
+    machine !== undefined && mayAskToRearm(machine) ? view.attempts.ofMachine(machine.id, RECENT_BOOTS) : []
   return {
     nowMs,
     hasCluster: machine?.clusterId !== undefined,
+    recentBoots,
+    // Read only where it is compared.
+    ...given(
+      'relayPort',
+      machine?.acceptedAs?.relayPort === undefined || recentBoots[0] === undefined
+        ? undefined
+        : relayPortOf(view.traces.ofBoot(recentBoots[0].bootId)),
+    ),
+    ...given('cluster', machine?.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)),
+    ...given('fleetHold', view.calls.fleetHold()),
     leaseSeconds: subnet?.leaseSeconds ?? DEFAULT_LEASE_SECONDS,
     bootUrl: place.bootUrl,
     imageBaseUrl: place.imageBaseUrl,
+    imageLimits: place.imageLimits,
+    ...given('imageQueuePlace', place.imageQueuePlace),
     freshBytes: view.freshBytes(),
     freshToken: { text: token, sha256: createHash('sha256').update(token).digest('hex') },
-    ...given('machine', machine),
-    ...given('image', machine?.imageId === undefined ? undefined : view.images.byId(machine.imageId)),
-    ...given('latestAttempt', machine === undefined ? undefined : view.attempts.latestOf(machine.id)),
+    ...(machine === undefined ? {} : readBootImageFacts(view, machine)),
+    ...given('filesSha256', machine === undefined ? undefined : readFileArchive(view, machine.id)?.sha256),
     ...given('lease', lease),
+    ...given('foreign', readForeignAddress(view, place, request.address)),
     ...given('leasedToMachineId', lease === undefined ? undefined : view.machines.byMac(lease.mac)?.id),
   }
 }

@@ -12,17 +12,23 @@ export class ClustersTable {
       byName: db.prepare('SELECT * FROM cluster WHERE name = ?'),
       list: db.prepare('SELECT * FROM cluster WHERE name > ? ORDER BY name LIMIT ?'),
       put: db.prepare(`
-        INSERT INTO cluster (cluster_id, name, state_kind, expected_control_plane, held, settings, created_at_ms)
-        VALUES (@id, @name, @stateKind, @expectedControlPlane, @held, @settings, @createdAtMs)
+        INSERT INTO cluster (cluster_id, name, state_kind, expected_control_plane, held, hold_step, settings, created_at_ms)
+        VALUES (@id, @name, @stateKind, @expectedControlPlane, @held, @holdStep, @settings, @createdAtMs)
         ON CONFLICT (cluster_id) DO UPDATE SET name = @name, state_kind = @stateKind,
-          expected_control_plane = @expectedControlPlane, held = @held, settings = @settings`),
+          expected_control_plane = @expectedControlPlane, held = @held, hold_step = @holdStep,
+          settings = @settings`),
       putFounding: db.prepare(`
         UPDATE cluster SET founding = @state, epoch = @epoch, next_epoch = @nextEpoch, holder_machine_id = @holderMachineId,
-          holder_boot_id = @holderBootId, reserved_for = @reservedFor, founded_at_ms = @foundedAtMs
+          holder_boot_id = @holderBootId, reserved_for = @reservedFor, founded_at_ms = @foundedAtMs,
+          frozen_from = @frozenFrom, frozen_by = @frozenBy, incarnation_floor = @incarnationFloor, rearm_paused = @rearmPaused
         WHERE cluster_id = @clusterId`),
       putProbe: db.prepare(`
         UPDATE cluster SET probe = @result, probed_at_ms = @probedAtMs, leader_url = @leaderUrl,
-          flaredb_leader_url = @flaredbLeaderUrl WHERE cluster_id = @clusterId`),
+          flaredb_leader_url = @flaredbLeaderUrl, leader_seen_at_ms = @leaderSeenAtMs, two_leaders_at_ms = @twoLeadersAtMs,
+          probe_groups = @groups, reported_leaders = @reported WHERE cluster_id = @clusterId`),
+      leadersSeen: db.prepare(
+        'UPDATE cluster SET leader_seen_at_ms = ? WHERE leader_seen_at_ms IS NOT NULL OR founded_at_ms IS NOT NULL',
+      ),
     }
   }
 
@@ -41,30 +47,53 @@ export class ClustersTable {
 
   put(cluster: Omit<Cluster, 'founding' | 'probe'>): void {
     const { held, settings, ...rest } = cluster
-    this.#statements.put.run({ ...rest, held: held ? 1 : 0, settings: JSON.stringify(settings) })
+    this.#statements.put.run({
+      holdStep: null,
+      ...rest,
+      held: held ? 1 : 0,
+      settings: JSON.stringify(settings),
+    })
   }
 
   putFounding(clusterId: string, founding: Founding): void {
+    const { isRearmPaused, ...rest } = founding
     this.#statements.putFounding.run({
       holderMachineId: null,
       holderBootId: null,
       reservedFor: null,
       foundedAtMs: null,
-      ...founding,
+      frozenFrom: null,
+      frozenBy: null,
+      ...rest,
+      rearmPaused: isRearmPaused ? 1 : 0,
       clusterId,
     })
   }
 
+  /** F14: the time in which the server was down is not one without a leader. */
+  countDowntimeAsLed(nowMs: number): void {
+    this.#statements.leadersSeen.run(nowMs)
+  }
+
   putProbe(clusterId: string, probe: Probe): void {
+    const { groups, reported, ...rest } = probe
     this.#statements.putProbe.run({
       result: null,
       probedAtMs: null,
       leaderUrl: null,
       flaredbLeaderUrl: null,
-      ...probe,
+      leaderSeenAtMs: null,
+      twoLeadersAtMs: null,
+      ...rest,
+      groups: groups === undefined ? null : JSON.stringify(groups),
+      reported: reported === undefined ? null : JSON.stringify(reported),
       clusterId,
     })
   }
+}
+
+function parsed(text: string | null): never {
+  return (text === null ? undefined : JSON.parse(text)) as never
 }
 
 function optional(row: unknown): Cluster | undefined {
@@ -80,10 +109,15 @@ function clusterOf(row: Row): Cluster {
     held: Boolean(row.held),
     settings: JSON.parse(row.settings),
     createdAtMs: row.created_at_ms,
+    ...given('holdStep', row.hold_step),
     founding: {
       state: row.founding,
       epoch: row.epoch,
       nextEpoch: row.next_epoch,
+      incarnationFloor: row.incarnation_floor,
+      isRearmPaused: Boolean(row.rearm_paused),
+      ...given('frozenFrom', row.frozen_from),
+      ...given('frozenBy', row.frozen_by),
       ...given('holderMachineId', row.holder_machine_id),
       ...given('holderBootId', row.holder_boot_id),
       ...given('reservedFor', row.reserved_for),
@@ -94,6 +128,10 @@ function clusterOf(row: Row): Cluster {
       ...given('probedAtMs', row.probed_at_ms),
       ...given('leaderUrl', row.leader_url),
       ...given('flaredbLeaderUrl', row.flaredb_leader_url),
+      ...given('leaderSeenAtMs', row.leader_seen_at_ms),
+      ...given('twoLeadersAtMs', row.two_leaders_at_ms),
+      ...given('groups', parsed(row.probe_groups)),
+      ...given('reported', parsed(row.reported_leaders)),
     },
   }
 }

@@ -1,8 +1,12 @@
 import type { Event, NewEvent } from '../../model/event.ts'
+import type { KeptEvent } from '../../policy/event-retention.ts'
 import type { Db } from '../open-database.ts'
 import { given, type Row } from './rows.ts'
 
-/** The event feed: appended, never changed. */
+/** `server_meta`: the highest `seq` that was ever dropped. */
+const DROPPED_TO = 'events_dropped_to'
+
+/** The event feed: appended, never changed; what is old is dropped. */
 export class EventsTable {
   readonly #statements
 
@@ -12,7 +16,18 @@ export class EventsTable {
         INSERT INTO event (at_ms, type, machine_id, cluster_id, boot_id, data)
         VALUES (@atMs, @type, @machineId, @clusterId, @bootId, @data)`),
       after: db.prepare('SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?'),
-      lastSeq: db.prepare('SELECT coalesce(max(seq), 0) FROM event').pluck(),
+      // Not the highest that is there: that one may be dropped, and numbers never come again.
+      lastSeq: db.prepare("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'").pluck(),
+      keptAfter: db.prepare(`
+        SELECT seq, at_ms, type, json_extract(data, '$.by') IS NOT NULL AS says_by, EXISTS (
+          SELECT 1 FROM boot_attempt WHERE boot_attempt.boot_id = event.boot_id AND ended_at_ms IS NULL
+        ) AS open_boot
+        FROM event WHERE seq > ? ORDER BY seq LIMIT ?`),
+      drop: db.prepare('DELETE FROM event WHERE seq = ?'),
+      droppedTo: db.prepare(`SELECT value FROM server_meta WHERE key = '${DROPPED_TO}'`).pluck(),
+      noteDropped: db.prepare(`
+        INSERT INTO server_meta (key, value) VALUES ('${DROPPED_TO}', @seq)
+        ON CONFLICT DO UPDATE SET value = @seq WHERE CAST(value AS INTEGER) < CAST(@seq AS INTEGER)`),
     }
   }
 
@@ -32,6 +47,30 @@ export class EventsTable {
 
   lastSeq(): number {
     return this.#statements.lastSeq.get() as number
+  }
+
+  /** What a decision on keeping them needs of the next events. */
+  keptAfter(seq: number, limit: number): readonly KeptEvent[] {
+    return this.#statements.keptAfter.all(seq, limit).map((each) => {
+      const row = each as Row
+      return {
+        seq: row.seq,
+        atMs: row.at_ms,
+        type: row.type,
+        saysBy: row.says_by === 1,
+        isOfOpenBoot: row.open_boot === 1,
+      }
+    })
+  }
+
+  drop(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#statements.drop.run(seq)
+    this.#statements.noteDropped.run({ seq: String(Math.max(...seqs)) })
+  }
+
+  /** Up to this `seq` the feed may have gaps; 0: nothing was ever dropped. Who reads on from before it is told. */
+  droppedTo(): number {
+    return Number(this.#statements.droppedTo.get() ?? 0)
   }
 }
 

@@ -1,65 +1,126 @@
-import type { Lease, Offer } from '../../model/lease.ts'
+import type { Lease } from '../../model/lease.ts'
 import { type Ipv4, type Ipv4Range, ipv4FromNumber, ipv4ToNumber } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import type { Db } from '../open-database.ts'
+import type { Offers } from './offers.ts'
+import { PoolMap } from './pool-map.ts'
+import { RowCache } from './row-cache.ts'
 import { given, type Row } from './rows.ts'
 
-const COLUMNS = 'subnet, mac, address, state, granted_at_ms, expires_at_ms, client_id'
+const COLUMNS = 'subnet, mac, address, state, granted_at_ms, expires_at_ms, client_id, server_id'
 
 const PUT = `
-  INSERT INTO lease (subnet, mac, address, address_no, state, granted_at_ms, expires_at_ms, client_id)
-  VALUES (@subnet, @mac, @address, @addressNo, @state, @grantedAtMs, @expiresAtMs, @clientId)
+  INSERT INTO lease (subnet, mac, address, address_no, state, granted_at_ms, expires_at_ms, client_id, server_id)
+  VALUES (@subnet, @mac, @address, @addressNo, @state, @grantedAtMs, @expiresAtMs, @clientId, @serverId)
   ON CONFLICT (subnet, mac) DO UPDATE SET address = @address, address_no = @addressNo, state = @state,
-    granted_at_ms = @grantedAtMs, expires_at_ms = @expiresAtMs, client_id = @clientId`
+    granted_at_ms = @grantedAtMs, expires_at_ms = @expiresAtMs, client_id = @clientId,
+    server_id = @serverId`
+
+/** A client that keeps its address: nothing is written to the indexes by address and by MAC. */
+const RENEW = `
+  UPDATE lease SET state = ?, granted_at_ms = ?, expires_at_ms = ?, client_id = ?, server_id = ?
+  WHERE subnet = ? AND mac = ?`
+
+/**
+ * An address has one row. What ended there before makes room for a new lease; a lease of another client that is still
+ * in force stays, and the UNIQUE index then refuses the new one.
+ */
+const MAKE_ROOM = `
+  DELETE FROM lease WHERE address_no = @addressNo AND NOT (subnet = @subnet AND mac = @mac)
+    AND (mac = @mac OR state = 'released' OR expires_at_ms <= @grantedAtMs)`
 
 /** Of the addresses of a range that were leased once, those whose lease ended longest ago come first. */
 const ENDED = `
-  SELECT address FROM lease
+  SELECT ${COLUMNS} FROM lease AS ended
   WHERE subnet = @subnet AND expires_at_ms <= @nowMs AND address_no BETWEEN @first AND @last
-  ORDER BY expires_at_ms LIMIT 64`
+    AND NOT EXISTS (
+      SELECT 1 FROM quarantine WHERE quarantine.address = ended.address AND quarantine.until_ms > @nowMs)
+    AND NOT EXISTS (SELECT 1 FROM machine WHERE machine.reserved_address = ended.address)
+  ORDER BY expires_at_ms`
 
-/** Leases, offers and quarantined addresses. */
+const HELD = `
+  SELECT count(*) FROM lease
+  WHERE subnet = @subnet AND expires_at_ms > @nowMs AND address_no BETWEEN @first AND @last`
+
+/** Never-leased addresses that are looked at for one client; all of them offered or reserved is a flood. */
+const MOST_PROBES = 1024
+
+/** An address that nobody gets for a while, and the client that found it taken. */
+export interface Quarantine {
+  readonly subnet: string
+  readonly address: Ipv4
+  readonly mac: Mac
+  readonly untilMs: number
+  readonly why: 'declined' | 'answered-probe'
+}
+
+/** What a walk through a pool must know beside the pool. */
+export interface PoolWalk {
+  readonly nowMs: number
+  /** Addresses that are not for clients: the server's, the router's. */
+  readonly avoid: ReadonlySet<Ipv4>
+  isReserved(address: Ipv4): boolean
+  /** True while a lease keeps its address from others, though its time may be over. */
+  isHeld(lease: Lease): boolean
+}
+
+/** Leases and quarantined addresses. What is read for every message is remembered: see `RowCache`. */
 export class LeasesTable {
+  readonly #pools = new Map<string, PoolMap>()
+  readonly #offers: Offers
+  /** By `clientOf`. */
+  readonly #byClient: RowCache<string, Lease>
+  readonly #byAddress: RowCache<Ipv4, Lease>
+  readonly #quarantinedUntil: RowCache<Ipv4, number>
   readonly #statements
 
-  constructor(db: Db) {
+  constructor(db: Db, offers: Offers, mostCached: number) {
+    this.#offers = offers
+    this.#byClient = new RowCache(mostCached)
+    this.#byAddress = new RowCache(mostCached)
+    this.#quarantinedUntil = new RowCache(mostCached)
     this.#statements = {
       byMac: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE subnet = ? AND mac = ?`),
-      atAddress: db.prepare(
-        `SELECT ${COLUMNS} FROM lease WHERE address = ? ORDER BY expires_at_ms DESC LIMIT 1`,
-      ),
+      atAddress: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE address_no = ?`),
       list: db.prepare(
         `SELECT ${COLUMNS} FROM lease WHERE (subnet, mac) > (?, ?) ORDER BY subnet, mac LIMIT ?`,
       ),
+      ofMac: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE mac = ?`),
       put: db.prepare(PUT),
+      renew: db.prepare(RENEW),
+      makeRoom: db.prepare(MAKE_ROOM),
       release: db.prepare(
         "UPDATE lease SET state = 'released', expires_at_ms = min(expires_at_ms, ?) WHERE subnet = ? AND mac = ?",
       ),
-      ended: db.prepare(ENDED).pluck(),
-      everLeased: db.prepare('SELECT 1 FROM lease WHERE address = ? LIMIT 1').pluck(),
-      offerByMac: db.prepare(
-        'SELECT subnet, mac, address, expires_at_ms FROM offer WHERE subnet = ? AND mac = ?',
-      ),
-      offerAt: db.prepare(
-        'SELECT subnet, mac, address, expires_at_ms FROM offer WHERE address = ? ORDER BY expires_at_ms DESC LIMIT 1',
-      ),
-      putOffer: db.prepare('INSERT OR REPLACE INTO offer VALUES (@subnet, @mac, @address, @expiresAtMs)'),
-      dropOffer: db.prepare('DELETE FROM offer WHERE subnet = ? AND mac = ?'),
+      ended: db.prepare(ENDED),
+      leasedIn: db.prepare('SELECT address_no FROM lease WHERE address_no BETWEEN ? AND ?').pluck(),
       quarantinedUntil: db.prepare('SELECT until_ms FROM quarantine WHERE address = ?').pluck(),
       quarantine: db.prepare(
-        'INSERT OR REPLACE INTO quarantine (subnet, address, until_ms, why) VALUES (?, ?, ?, ?)',
+        'INSERT OR REPLACE INTO quarantine (subnet, address, until_ms, why, mac) VALUES (@subnet, @address, @untilMs, @why, @mac)',
       ),
-      reserved: db.prepare('SELECT 1 FROM machine WHERE reserved_address = ?').pluck(),
+      declines: db
+        .prepare("SELECT count(*) FROM quarantine WHERE mac = ? AND until_ms > ? AND why = 'declined'")
+        .pluck(),
+      held: db.prepare(HELD).pluck(),
     }
   }
 
   byMac(subnet: string, mac: Mac): Lease | undefined {
-    return optionalLease(this.#statements.byMac.get(subnet, mac))
+    return this.#byClient.get(clientOf(subnet, mac), () =>
+      optionalLease(this.#statements.byMac.get(subnet, mac)),
+    )
   }
 
-  /** The lease row at an address, in force or ended; of several, the one that ends last. */
+  /** The client's lease rows in all subnets, ended ones included. */
+  ofMac(mac: Mac): readonly Lease[] {
+    return this.#statements.ofMac.all(mac).map((row) => leaseOf(row as Row))
+  }
+
+  /** The lease row at an address, in force or ended. */
   atAddress(address: Ipv4): Lease | undefined {
-    return optionalLease(this.#statements.atAddress.get(address))
+    return this.#byAddress.get(address, () =>
+      optionalLease(this.#statements.atAddress.get(ipv4ToNumber(address))),
+    )
   }
 
   /** The lease of an address that is in force now. */
@@ -72,68 +133,118 @@ export class LeasesTable {
     return this.#statements.list.all(afterSubnet, afterMac, limit).map((row) => leaseOf(row as Row))
   }
 
+  /** Writes a lease; another client's lease at the address that is in force makes it a Conflict. */
   put(lease: Lease): void {
-    this.#statements.put.run({ clientId: null, ...lease, addressNo: ipv4ToNumber(lease.address) })
+    const { subnet, mac, address } = lease
+    const before = this.byMac(subnet, mac)
+    if (before?.address === address) this.#renew(lease)
+    else this.#move(lease, before)
+    this.#byClient.put(clientOf(subnet, mac), lease)
+    this.#byAddress.put(address, lease)
+  }
+
+  /** Called after COMMIT: from now on the address is not among those that were never leased. */
+  noteCommitted(lease: Lease): void {
+    for (const map of this.#pools.values()) map.mark(ipv4ToNumber(lease.address))
   }
 
   release(subnet: string, mac: Mac, atMs: number): void {
+    const lease = this.byMac(subnet, mac)
     this.#statements.release.run(atMs, subnet, mac)
-  }
-
-  offerByMac(subnet: string, mac: Mac): Offer | undefined {
-    return optionalOffer(this.#statements.offerByMac.get(subnet, mac))
-  }
-
-  offerAt(address: Ipv4): Offer | undefined {
-    return optionalOffer(this.#statements.offerAt.get(address))
-  }
-
-  putOffer(offer: Offer): void {
-    this.#statements.putOffer.run(offer)
-  }
-
-  dropOffer(subnet: string, mac: Mac): void {
-    this.#statements.dropOffer.run(subnet, mac)
+    this.#byClient.forget(clientOf(subnet, mac))
+    if (lease !== undefined) this.#byAddress.forget(lease.address)
   }
 
   quarantinedUntilMs(address: Ipv4): number | undefined {
-    return this.#statements.quarantinedUntil.get(address) as number | undefined
+    return this.#quarantinedUntil.get(
+      address,
+      () => this.#statements.quarantinedUntil.get(address) as number | undefined,
+    )
   }
 
-  quarantine(subnet: string, address: Ipv4, untilMs: number, why: string): void {
-    this.#statements.quarantine.run(subnet, address, untilMs, why)
+  quarantine(entry: Quarantine): void {
+    const { subnet, address, untilMs, why, mac } = entry
+    this.#statements.quarantine.run({ subnet, address, untilMs, why, mac })
+    this.#quarantinedUntil.forget(address)
+  }
+
+  /** How many addresses are in quarantine because this client declined them. */
+  declinesInForce(mac: Mac, nowMs: number): number {
+    return this.#statements.declines.get(mac, nowMs) as number
+  }
+
+  /** How many addresses of a range somebody holds now. */
+  heldIn(subnet: string, pool: Ipv4Range, nowMs: number): number {
+    const first = ipv4ToNumber(pool.first)
+    const last = ipv4ToNumber(pool.last)
+    return this.#statements.held.get({ subnet, nowMs, first, last }) as number
   }
 
   /**
    * A free address of a pool for a client without a history: from hash(MAC) on the first that was never leased, else
-   * the one whose lease ended longest ago. The walk is bounded; a pool that is nearly full is served by the index.
+   * the one whose lease ended longest ago. As fast in a /15 that is nearly full as in one that is empty.
    */
-  poolCandidate(
-    subnet: string,
-    pool: Ipv4Range,
-    mac: Mac,
-    avoid: ReadonlySet<Ipv4>,
-    nowMs: number,
-  ): Ipv4 | undefined {
+  poolCandidate(subnet: string, pool: Ipv4Range, mac: Mac, walk: PoolWalk): Ipv4 | undefined {
+    const { avoid, nowMs, isHeld, isReserved } = walk
     const first = ipv4ToNumber(pool.first)
     const last = ipv4ToNumber(pool.last)
-    const size = last - first + 1
-    const start = hashOf(mac) % size
-    const steps = Math.min(size, size <= 4096 ? size : 256)
-    for (let step = 0; step < steps; step += 1) {
-      const address = ipv4FromNumber(first + ((start + step) % size))
-      const wasLeased = this.#statements.everLeased.get(address) !== undefined
-      if (!wasLeased && !avoid.has(address) && this.#isFree(address, nowMs)) return address
+    let probes = 0
+    for (const number of this.#poolMap(first, last).unmarkedFrom(hashOf(mac))) {
+      const address = ipv4FromNumber(number)
+      if (!avoid.has(address) && this.#isUntouched(address, nowMs) && !isReserved(address)) return address
+      probes += 1
+      if (probes === MOST_PROBES) break
     }
-    const ended = this.#statements.ended.all({ subnet, nowMs, first, last }) as Ipv4[]
-    return ended.find((address) => !avoid.has(address) && this.#isFree(address, nowMs))
+    for (const row of this.#statements.ended.iterate({ subnet, nowMs, first, last })) {
+      const ended = leaseOf(row as Row)
+      const isOffered = (this.#offers.at(ended.address)?.expiresAtMs ?? 0) > nowMs
+      if (!isOffered && !avoid.has(ended.address) && !isHeld(ended)) return ended.address
+    }
+    return undefined
   }
 
-  #isFree(address: Ipv4, nowMs: number): boolean {
-    if (this.activeAt(address, nowMs) !== undefined) return false
-    if ((this.offerAt(address)?.expiresAtMs ?? 0) > nowMs) return false
-    if ((this.quarantinedUntilMs(address) ?? 0) > nowMs) return false
-    return this.#statements.reserved.get(address) === undefined
+  forgetCache(): void {
+    this.#byClient.forgetAll()
+    this.#byAddress.forgetAll()
+    this.#quarantinedUntil.forgetAll()
+  }
+
+  #renew({ subnet, mac, state, grantedAtMs, expiresAtMs, clientId, serverId }: Lease): void {
+    const { changes } = this.#statements.renew.run(
+      ...[state, grantedAtMs, expiresAtMs, clientId ?? null, serverId ?? null, subnet, mac],
+    )
+    if (changes !== 1) throw new Error(`the lease of ${mac} in ${subnet} is remembered and has no row`)
+  }
+
+  /** Gives a client an address that it did not have. */
+  #move(lease: Lease, before: Lease | undefined): void {
+    const { address } = lease
+    const row = { clientId: null, serverId: null, ...lease, addressNo: ipv4ToNumber(address) }
+    const ended = this.atAddress(address)
+    this.#statements.makeRoom.run(row)
+    if (ended !== undefined) this.#byClient.forget(clientOf(ended.subnet, ended.mac))
+    // Should this be undone, the old address only looks as if it had never been leased, and is looked up again.
+    if (before !== undefined) {
+      for (const map of this.#pools.values()) map.clear(ipv4ToNumber(before.address))
+      this.#byAddress.forget(before.address)
+    }
+    this.#statements.put.run(row)
+  }
+
+  #poolMap(first: number, last: number): PoolMap {
+    const key = `${first}-${last}`
+    const known = this.#pools.get(key)
+    if (known !== undefined) return known
+    const map = new PoolMap(first, last, this.#statements.leasedIn.all(first, last) as number[])
+    this.#pools.set(key, map)
+    return map
+  }
+
+  /** True when the address has no lease row, no offer and no quarantine. */
+  #isUntouched(address: Ipv4, nowMs: number): boolean {
+    if (this.atAddress(address) !== undefined) return false
+    if ((this.#offers.at(address)?.expiresAtMs ?? 0) > nowMs) return false
+    return (this.quarantinedUntilMs(address) ?? 0) <= nowMs
   }
 }
 
@@ -144,6 +255,10 @@ function hashOf(mac: Mac): number {
     hash = Math.imul(hash ^ mac.charCodeAt(index), 0x01000193) >>> 0
   }
   return hash
+}
+
+function clientOf(subnet: string, mac: Mac): string {
+  return `${mac} ${subnet}`
 }
 
 function optionalLease(row: unknown): Lease | undefined {
@@ -159,11 +274,6 @@ function leaseOf(row: Row): Lease {
     grantedAtMs: row.granted_at_ms,
     expiresAtMs: row.expires_at_ms,
     ...given('clientId', row.client_id),
+    ...given('serverId', row.server_id),
   }
-}
-
-function optionalOffer(row: unknown): Offer | undefined {
-  if (row === undefined) return undefined
-  const { subnet, mac, address, expires_at_ms: expiresAtMs } = row as Row
-  return { subnet, mac, address, expiresAtMs } as Offer
 }

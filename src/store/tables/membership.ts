@@ -1,5 +1,5 @@
-import type { JoinSlot, Member, QueueEntry, ServiceFounding } from '../../model/cluster.ts'
-import type { GatedStep } from '../../model/first-boot.ts'
+import type { GatePass, JoinSlot, Member, QueueEntry, ServiceFounding } from '../../model/cluster.ts'
+import { GATED_STEPS, type GatedStep } from '../../model/first-boot.ts'
 import type { Db } from '../open-database.ts'
 import { given, type Row } from './rows.ts'
 
@@ -27,13 +27,20 @@ export class MembershipTable {
       slot: db.prepare('SELECT * FROM join_slot WHERE cluster_id = ? AND step = ?'),
       putSlot: db.prepare(`
         INSERT OR REPLACE INTO join_slot (cluster_id, step, state, action, machine_id, boot_id, member_id, epoch, slot_no,
-          heard_at_ms, failures)
-        VALUES (@clusterId, @step, @state, @action, @machineId, @bootId, @memberId, @epoch, @slotNo, @heardAtMs, @failures)`),
+          heard_at_ms, failures, noted)
+        VALUES (@clusterId, @step, @state, @action, @machineId, @bootId, @memberId, @epoch, @slotNo, @heardAtMs, @failures,
+          @noted)`),
       queue: db.prepare('SELECT * FROM slot_queue WHERE cluster_id = ? AND step = ? ORDER BY arrived_seq'),
       queueUp: db.prepare(`
         INSERT INTO slot_queue (cluster_id, step, machine_id, boot_id) VALUES (@clusterId, @step, @machineId, @bootId)
         ON CONFLICT (cluster_id, step, machine_id) DO UPDATE SET boot_id = @bootId`),
       leaveQueue: db.prepare('DELETE FROM slot_queue WHERE cluster_id = ? AND step = ? AND machine_id = ?'),
+      passes: db.prepare('SELECT * FROM gate_pass WHERE cluster_id = ? AND step = ?'),
+      putPass: db.prepare(`
+        INSERT OR REPLACE INTO gate_pass (cluster_id, step, machine_id, boot_id, passed_at_ms)
+        VALUES (@clusterId, @step, @machineId, @bootId, @atMs)`),
+      dropPass: db.prepare('DELETE FROM gate_pass WHERE cluster_id = ? AND step = ? AND machine_id = ?'),
+      slotsHeard: db.prepare("UPDATE join_slot SET heard_at_ms = ? WHERE state IN ('held', 'server')"),
     }
   }
 
@@ -57,6 +64,11 @@ export class MembershipTable {
     return this.#statements.slots.all(clusterId).map((row) => slotOf(row as Row))
   }
 
+  /** The slots of all three gated steps, those that were never taken too. */
+  allSlots(clusterId: string): readonly JoinSlot[] {
+    return GATED_STEPS.map((step) => this.slot(clusterId, step))
+  }
+
   /** The slot of a step; one that was never taken is free and its next number is 1. */
   slot(clusterId: string, step: GatedStep): JoinSlot {
     const row = this.#statements.slot.get(clusterId, step)
@@ -72,6 +84,7 @@ export class MembershipTable {
       memberId: null,
       epoch: null,
       heardAtMs: null,
+      noted: null,
       ...slot,
     })
   }
@@ -85,9 +98,32 @@ export class MembershipTable {
     this.#statements.queueUp.run(entry)
   }
 
+  /** Machines that passed a gate without a slot and have not ended its step. */
+  passes(clusterId: string, step: GatedStep): readonly GatePass[] {
+    return this.#statements.passes.all(clusterId, step).map((row) => gatePassOf(row as Row))
+  }
+
+  putPass(pass: GatePass & { readonly atMs: number }): void {
+    const { clusterId, step, machineId, bootId, atMs } = pass
+    this.#statements.putPass.run({ clusterId, step, machineId, bootId, atMs })
+  }
+
+  dropPass(clusterId: string, step: GatedStep, machineId: string): void {
+    this.#statements.dropPass.run(clusterId, step, machineId)
+  }
+
+  /** F14: a slot's holder was not silent while nobody could hear it. */
+  countDowntimeAsHeard(nowMs: number): void {
+    this.#statements.slotsHeard.run(nowMs)
+  }
+
   leaveQueue(clusterId: string, step: GatedStep, machineId: string): void {
     this.#statements.leaveQueue.run(clusterId, step, machineId)
   }
+}
+
+function gatePassOf(row: Row): GatePass {
+  return { clusterId: row.cluster_id, step: row.step, machineId: row.machine_id, bootId: row.boot_id }
 }
 
 function memberOf(row: Row): Member {
@@ -130,6 +166,7 @@ function slotOf(row: Row): JoinSlot {
     ...given('memberId', row.member_id),
     ...given('epoch', row.epoch),
     ...given('heardAtMs', row.heard_at_ms),
+    ...given('noted', row.noted),
   }
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import https from 'node:https'
@@ -12,6 +12,7 @@ export const FIRST_BOOT = new URL('../../../boot-assets/first-boot', import.meta
 export class NodeWorld {
   readonly directory: string
   readonly address: string
+  readonly #running = new Set<ChildProcess>()
 
   private constructor(directory: string, address: string) {
     this.directory = directory
@@ -32,6 +33,32 @@ export class NodeWorld {
     return world
   }
 
+  /** Leaves a configuration as `fetch-config.sh` does, without a server. */
+  async setBoot(values: Readonly<Record<string, string | number>>): Promise<void> {
+    await mkdir(path.join(this.directory, 'run'), { recursive: true })
+    await writeFile(path.join(this.directory, 'run', 'report-auth'), 'Authorization: Bearer t\n')
+    const lines = Object.entries(values).map(([name, value]) => `${name}='${value}'\n`)
+    await writeFile(path.join(this.directory, 'run', 'boot.env'), lines.join(''))
+  }
+
+  /** A program of this machine, instead of the real one. */
+  async setProgram(name: string, text: string): Promise<void> {
+    await writeFile(path.join(this.directory, 'bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  }
+
+  /** Runs commands after what `lib.sh` and `health.sh` give, as a script of the node would. */
+  async story(commands: string, more: NodeJS.ProcessEnv = {}) {
+    const script = path.join(this.directory, 'story.sh')
+    const head = `here=${FIRST_BOOT}\n. $here/lib.sh\n. $here/health.sh\nload_boot\n`
+    await writeFile(script, `${head}${commands}\n`)
+    return this.run(path.relative(FIRST_BOOT, script), [], more)
+  }
+
+  /** Nobody waits: `sleep` returns at once. */
+  hurry(): Promise<void> {
+    return this.setProgram('sleep', 'exit 0')
+  }
+
   async setCommandLine(cmdline: string): Promise<void> {
     await writeFile(path.join(this.directory, 'cmdline'), `${cmdline}\n`)
   }
@@ -46,12 +73,16 @@ export class NodeWorld {
       PILOTLIGHT_RUN: path.join(this.directory, 'run'),
       PILOTLIGHT_DATA: path.join(this.directory, 'data'),
       PILOTLIGHT_CMDLINE: path.join(this.directory, 'cmdline'),
+      PILOTLIGHT_HEALTH_SECONDS: '20',
+      PILOTLIGHT_MEMBER_SECONDS: '20',
       ...more,
     }
     const child = spawn('dash', [path.join(FIRST_BOOT, script), ...args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    this.#running.add(child)
+    child.once('close', () => this.#running.delete(child))
     const out: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => out.push(chunk))
@@ -63,7 +94,9 @@ export class NodeWorld {
     return readFile(path.join(this.directory, name), 'utf8')
   }
 
+  /** A script that still asks, of a test that ran out of time, must not ask for ever. */
   async destroy(): Promise<void> {
+    for (const child of this.#running) child.kill('SIGKILL')
     await rm(this.directory, { recursive: true, force: true })
   }
 }

@@ -1,11 +1,15 @@
 import t from 'tap'
+import type { Machine } from '../../../src/model/machine.ts'
 import { PARKING_SENTENCES } from '../../../src/policy/boot/choose-script.ts'
 import { decideScript, type ScriptSnapshot } from '../../../src/policy/boot/decide-script.ts'
+import { DEFAULT_IMAGE_LIMITS } from '../../../src/policy/image/preflight.ts'
 import {
+  aFoundedCluster,
   aLease,
   aMachine,
   anAttempt,
   anImage,
+  cidr,
   effectsOf,
   eventTypes,
   ip,
@@ -21,16 +25,24 @@ function snapshot(changes: Partial<ScriptSnapshot> = {}): ScriptSnapshot {
     machine: aMachine(),
     image: anImage(),
     hasCluster: true,
+    recentBoots: [],
     latestAttempt: anAttempt({ stage: 'loader-sent' }),
     lease: aLease(),
     leasedToMachineId: 'm1',
     leaseSeconds: 3600,
     bootUrl: 'http://10.77.0.1:8080',
     imageBaseUrl: 'http://10.77.0.1:8080/images',
+    imageLimits: DEFAULT_IMAGE_LIMITS,
     freshBytes: new Uint8Array(32).fill(7),
     freshToken: { text: 'token-text', sha256: 'token-hash' },
     ...changes,
   }
+}
+
+/** A machine whose arm was spent. */
+function unarmed(state: Machine['state']): Machine {
+  const { armedUntilMs: _spent, ...machine } = aMachine({ state })
+  return machine
 }
 
 t.test('an armed machine gets its image and a token that only its hash is kept of', async (t) => {
@@ -57,25 +69,89 @@ t.test('an armed machine gets its image and a token that only its hash is kept o
   t.match(effectsOf(effects, 'set-machine-state'), [{ state: 'booting' }])
 })
 
+t.test('a boot keeps the image that it began with, and a new boot gets what is promoted now', async (t) => {
+  const began = anImage({ id: 'i-old' })
+  const world = { machine: namedMachine(), image: anImage({ id: 'i-new' }), pinnedImage: began }
+  const again = decideScript(snapshot(world), request)
+  t.match(again.reply, { text: /images\/i-old\/bzImage/ })
+  t.match(effectsOf(again.effects, 'pin-image'), [{ bootId: 'b1', imageId: 'i-old' }])
+  const ended = anAttempt({ stage: 'ready', endedAtMs: NOW - 1 })
+  const anew = decideScript(snapshot({ ...world, latestAttempt: ended }), request)
+  t.match(anew.reply, { text: /images\/i-new\/bzImage/ })
+  const withdrawn = { ...world, pinnedImage: { ...began, state: 'withdrawn' } as const }
+  t.match(decideScript(snapshot(withdrawn), request).reply, { text: /images\/i-new\/bzImage/ })
+})
+
+t.test('a script that is asked for again writes only its token', async (t) => {
+  const machine = { ...namedMachine(), state: 'booting' } as const
+  const image = anImage({ id: 'i-same' })
+  const latestAttempt = anAttempt({ imageId: 'i-same' })
+  const { effects } = decideScript(snapshot({ machine, image, pinnedImage: image, latestAttempt }), request)
+  t.equal(effectsOf(effects, 'mint-boot-token').length, 1)
+  t.strictSame([...effectsOf(effects, 'set-machine-state'), ...effectsOf(effects, 'pin-image')], [])
+})
+
+t.test('kernel arguments of the machine follow those of the image, before our own', async (t) => {
+  const machine = aMachine({ kernelArguments: ['console=ttyS1,115200', 'nomodeset'] })
+  const { reply } = decideScript(snapshot({ machine }), request)
+  t.match(reply, { text: / console=ttyS0 console=ttyS1,115200 nomodeset pilotlight\.url=/ })
+})
+
 t.test('a HEAD sees a script and mints nothing', async (t) => {
   const { reply, effects } = decideScript(snapshot(), { ...request, isHead: true })
   t.strictSame(effects, [])
   t.notMatch(reply.kind === 'script' ? reply.text : '', /token-text/)
 })
 
+function namedMachine() {
+  return { ...machineWithout('imageId'), imageName: 'control-plane' }
+}
+
+function machineWithout(field: 'imageId' | 'reservedAddress') {
+  const { [field]: _, ...machine } = aMachine()
+  return machine
+}
+
+function sizedImage(initrdMib: number) {
+  const [kernel] = anImage().files
+  return anImage({
+    files: [kernel!, { name: 'initrd', role: 'initrd', bytes: initrdMib * 1024 * 1024, sha256: 'bb' }],
+  })
+}
+
 const parked = [
   ['not-accepted', { machine: undefined }],
   ['not-accepted', { machine: aMachine({ state: 'discovered' }) }],
   ['held', { machine: aMachine({ state: 'held' }) }],
-  ['failed', { machine: aMachine({ state: 'failed' }) }],
+  ['held-by-server', { machine: aMachine({ state: 'held', holdReason: 'identity' }) }],
+  ['held-by-server', { machine: aMachine({ state: 'held', holdReason: 'boot-loop' }) }],
+  ['failed', { machine: unarmed('failed') }],
   ['not-armed', { machine: aMachine({ state: 'enrolled' }) }],
   ['arm-expired', { machine: aMachine({ armedUntilMs: NOW }) }],
   ['no-image', { image: undefined }],
+  ['no-image', { machine: machineWithout('imageId') }],
+  ['image-not-promoted', { image: undefined, machine: namedMachine() }],
+  ['image-withdrawn', { image: anImage({ state: 'withdrawn' }) }],
+  ['image-retired', { image: anImage({ state: 'retired' }) }],
+  [
+    'image-withdrawn',
+    { image: anImage({ state: 'withdrawn' }), pinnedImage: anImage({ state: 'withdrawn' }) },
+  ],
+  ['wrong-architecture', { latestAttempt: anAttempt({ stage: 'loader-sent', architecture: 11 }) }],
+  ['too-little-memory', { machine: aMachine({ ramMib: 1024 }) }],
+  ['image-too-large', { image: sizedImage(2049), latestAttempt: anAttempt({ architecture: 0 }) }],
   ['no-cluster', { hasCluster: false }],
   ['address-not-leased', { leasedToMachineId: 'somebody-else' }],
   ['address-not-leased', { leasedToMachineId: undefined }],
-  ['already-redeemed', { machine: aMachine({ state: 'first-boot' }) }],
-  ['ready-not-rearmed', { machine: aMachine({ state: 'ready' }) }],
+  [
+    'address-not-stated',
+    {
+      foreign: { subnet: cidr('10.77.0.0/24'), bindsAddress: false, statedForMachineId: 'm2' },
+      machine: machineWithout('reservedAddress'),
+    },
+  ],
+  ['already-redeemed', { machine: unarmed('first-boot') }],
+  ['ready-not-rearmed', { machine: unarmed('ready') }],
 ] as const
 
 for (const [reason, changes] of parked) {
@@ -122,6 +198,21 @@ t.test('an armed machine that asks from a foreign address raises an event', asyn
   t.strictSame(eventTypes(effects), ['boot.foreign-address'])
 })
 
+t.test('where another server leases, what it said is remembered: files follow it by that', async (t) => {
+  const foreign = { subnet: cidr('10.77.0.0/24'), bindsAddress: false }
+  const { reason, effects } = decideScript(
+    snapshot({ foreign, leasedToMachineId: undefined } as never),
+    request,
+  )
+  t.equal(reason, 'armed')
+  t.match(effectsOf(effects, 'overhear-address'), [{ mac: request.mac, address: request.address }])
+  t.strictSame(
+    effectsOf(decideScript(snapshot(), request).effects, 'overhear-address'),
+    [],
+    'a lease says it better',
+  )
+})
+
 t.test('what iPXE would read as syntax never gets into a script', async (t) => {
   for (const parameter of ['a b', 'x;y', '${uuid}', 'a&b', "quo'te", 'x\ny', 'a|b', '#c']) {
     const image = anImage({ parameters: [parameter] })
@@ -140,4 +231,70 @@ t.test('what a machine says of itself first is noted, and never written over', a
   ])
   const known = aMachine({ uuid: 'another', serial: 'SER-0' })
   t.strictSame(effectsOf(decideScript(snapshot({ machine: known }), claims).effects, 'note-identity'), [])
+})
+
+const acceptedAs = { mac: request.mac, address: request.address, uuid: 'u1' }
+const back = { ...request, uuid: 'u1' }
+const redeemed = (number: number) =>
+  anAttempt({ bootId: `old${number}`, status: 'superseded', end: 'superseded', startedAtMs: NOW - 60_000 })
+
+t.test('a machine that was ready boots again without a person, as the same machine', async (t) => {
+  const machine = { ...unarmed('ready'), acceptedAs }
+  const { reason, effects } = decideScript(snapshot({ machine, cluster: aFoundedCluster() }), back)
+  t.equal(reason, 'rearmed')
+  t.equal(effectsOf(effects, 'mint-boot-token').length, 1)
+  t.match(effectsOf(effects, 'arm-machine'), [{ untilMs: NOW + 1_800_000 }])
+  t.strictSame(effectsOf(effects, 'set-machine-state'), [], 'it counts as ready until it redeems')
+  t.ok(eventTypes(effects).includes('machine.rearmed'))
+})
+
+t.test(
+  're-arm: at another port of the relay, or of none, it is held; where none was known nothing is compared',
+  async (t) => {
+    const cluster = aFoundedCluster()
+    const at = (was: string | undefined, relayPort: string | undefined) => {
+      const known = was === undefined ? acceptedAs : { ...acceptedAs, relayPort: was }
+      const machine = { ...unarmed('ready'), acceptedAs: known }
+      const seen = relayPort === undefined ? {} : { relayPort }
+      return decideScript(snapshot({ machine, cluster, ...seen }), back)
+    }
+    t.equal(at('10.1.0.1 0a/', '10.1.0.1 0a/').reason, 'rearmed')
+    t.equal(at(undefined, '10.1.0.1 0a/').reason, 'rearmed')
+    for (const other of ['10.1.0.1 0b/', '10.1.0.2 0a/', undefined]) {
+      const { effects } = at('10.1.0.1 0a/', other)
+      t.match(effectsOf(effects, 'hold-machine'), [{ reason: 'identity' }], String(other))
+      t.match(effectsOf(effects, 'append-event'), [
+        { event: { data: { detail: /^the relay’s port is .*, was 10\.1\.0\.1 0a\// } } },
+      ])
+      t.strictSame(effectsOf(effects, 'mint-boot-token'), [])
+    }
+  },
+)
+
+t.test('re-arm: another identity and a fourth boot in half an hour are held, manual waits', async (t) => {
+  const machine = { ...unarmed('ready'), acceptedAs }
+  const cluster = aFoundedCluster()
+  const other = decideScript(snapshot({ machine, cluster }), { ...back, uuid: 'u2' })
+  t.match(effectsOf(other.effects, 'hold-machine'), [{ reason: 'identity' }])
+  t.match(effectsOf(other.effects, 'set-machine-state'), [{ state: 'held' }])
+  t.strictSame(effectsOf(other.effects, 'mint-boot-token'), [])
+  const recentBoots = [redeemed(1), redeemed(2), redeemed(3)]
+  const loop = decideScript(snapshot({ machine, cluster, recentBoots }), back)
+  t.match(effectsOf(loop.effects, 'hold-machine'), [{ reason: 'boot-loop' }])
+  t.match(loop.reply, { text: new RegExp(PARKING_SENTENCES['held-by-server'].replace(/[()]/g, '.')) })
+  t.match(effectsOf(loop.effects, 'append-event'), [
+    { event: { data: { cure: 'look at it, then pilotlight machine arm node01' } } },
+  ])
+  const manual = aFoundedCluster({ settings: { rearm: 'manual' } })
+  t.equal(decideScript(snapshot({ machine, cluster: manual }), back).reason, 'ready-not-rearmed')
+  const paused = aFoundedCluster({ founding: { ...cluster.founding, isRearmPaused: true } })
+  t.equal(decideScript(snapshot({ machine, cluster: paused }), back).reason, 'ready-not-rearmed')
+})
+
+t.test('F13: a held cluster and a held fleet park an armed machine; a hold at a step does not', async (t) => {
+  const held = aFoundedCluster({ held: true })
+  t.equal(decideScript(snapshot({ cluster: held }), request).reason, 'cluster-held')
+  t.equal(decideScript(snapshot({ fleetHold: {} }), request).reason, 'cluster-held')
+  const later = aFoundedCluster({ held: true, holdStep: 'flaredb-cluster-join' })
+  t.equal(decideScript(snapshot({ cluster: later }), request).reason, 'armed')
 })

@@ -141,7 +141,7 @@ const ROWS: readonly Row[] = [
     world: (world) => {
       world.subnets = [{ ...LOCAL, pool: parseIpv4Range('192.0.2.100-192.0.2.100')! }]
       world.leases.push(leaseOf(1, '192.0.2.100'))
-      world.extra = { poolExhaustedToldAtMs: NOW_MS - 59_000 }
+      world.extra = { told: new Map([['pool.exhausted 192.0.2.0/24', NOW_MS - 59_000]]) }
     },
     want: [undefined, 'pool-exhausted'],
   },

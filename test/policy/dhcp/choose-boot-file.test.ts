@@ -36,6 +36,11 @@ const loaderSends = (...agoMs: number[]) => {
   }
 }
 
+/** Option 93 as it stands on the wire. */
+function codeHex(code: number): string {
+  return code.toString(16).padStart(4, '0')
+}
+
 const ROWS: readonly Row[] = [
   { name: 'no mark of a boot client', options: {}, file: '', boot: 'no-boot-client' },
   {
@@ -68,12 +73,12 @@ const ROWS: readonly Row[] = [
     file,
     boot: 'loader',
   })),
-  {
-    name: 'PXE of an architecture that we have no loader for',
-    options: { 60: PXE, 93: '0002' },
+  ...[1, 2, 3, 4, 5, 8, 12, 13, 25, 29, 31, 32, 33, 34, 35, 36, 37].map((code) => ({
+    name: `PXE of architecture ${code}, which nobody has a loader for`,
+    options: { 60: PXE, 93: codeHex(code) },
     file: '',
     boot: 'no-loader-for-architecture',
-  },
+  })),
   {
     name: 'PXE of a number in no table',
     options: { 60: PXE, 93: '0063' },
@@ -187,12 +192,29 @@ const ROWS: readonly Row[] = [
     file: 'snponly.efi',
     boot: 'loader',
   },
-  {
-    name: 'UEFI HTTP Boot',
-    options: { 60: HTTP, 93: '0010' },
-    file: 'http://192.0.2.1:8080/assets/snponly.efi',
+  ...(
+    [
+      [15, 'snponly-i386.efi'],
+      [16, 'snponly.efi'],
+      [17, 'snponly.efi'],
+      [18, 'snponly-arm32.efi'],
+      [19, 'snponly-arm64.efi'],
+      [20, 'undionly.kpxe'],
+      [28, 'snponly-riscv64.efi'],
+      [40, 'snponly-loong64.efi'],
+    ] as const
+  ).map(([code, loader]) => ({
+    name: `HTTP Boot of architecture ${code}`,
+    options: { 60: HTTP, 93: codeHex(code) },
+    file: `http://192.0.2.1:8080/assets/${loader}`,
     boot: 'http-loader',
-  },
+  })),
+  ...[23, 24, 26, 30, 38].map((code) => ({
+    name: `HTTP Boot of architecture ${code}, which nobody has a loader for`,
+    options: { 60: HTTP, 93: codeHex(code) },
+    file: '',
+    boot: 'no-loader-for-architecture',
+  })),
   {
     name: 'UEFI HTTP Boot that tells its architecture in option 60 alone',
     options: { 60: hexOf('HTTPClient:Arch:00019:UNDI:003000') },

@@ -1,9 +1,6 @@
 import t from 'tap'
-import {
-  decideRedeem,
-  type RedeemRequest,
-  type RedeemSnapshot,
-} from '../../../src/policy/first-boot/decide-redeem.ts'
+import { decideRedeem } from '../../../src/policy/first-boot/decide-redeem.ts'
+import type { RedeemRequest, RedeemSnapshot } from '../../../src/policy/first-boot/redeem-snapshot.ts'
 import {
   aCluster,
   aFoundedCluster,
@@ -11,7 +8,9 @@ import {
   aMachine,
   aMember,
   anAttempt,
+  aProbe,
   aSlot,
+  cidr,
   effectsOf,
   eventTypes,
   ip,
@@ -31,13 +30,21 @@ function snapshot(changes: Partial<RedeemSnapshot> = {}): RedeemSnapshot {
   return {
     nowMs: NOW,
     machine: aMachine({ state: 'booting' }),
-    token: { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW + 60_000, isSpent: false, isRevoked: false },
+    token: {
+      bootId: 'b1',
+      machineId: 'm1',
+      address: ip('10.77.0.11'),
+      expiresAtMs: NOW + 60_000,
+      isSpent: false,
+      isRevoked: false,
+    },
     attempt: anAttempt({ stage: 'initrd-sent' }),
     leasedToMachineId: 'm1',
     cluster: aCluster(),
     members: [],
     slots: [],
     serviceFoundings: [],
+    othersBound: 0,
     controlPlaneAddresses: [ip('10.77.0.12')],
     serverId: 's1',
     bootUrl: 'http://10.77.0.1:8080',
@@ -167,21 +174,54 @@ t.test('F9: a persistent member is told to keep its data', async (t) => {
   t.match(config, { bootstrap: false, keep_data: 'node01.1', member_id: 'node01.1' })
 })
 
+t.test(
+  'F9: a member on its way out keeps its data until it is out: its vote may be needed for that',
+  async (t) => {
+    const members = [
+      aMember({ bootId: 'b0', state: 'removing' }),
+      aMember({ bootId: 'b0', state: 'removing', service: 'flaredb' }),
+    ]
+    const config = configOf({ cluster: aFoundedCluster({ stateKind: 'persistent' }), members })
+    t.match(config, { keep_data_by_service: { chainfire: 'node01.1', flaredb: 'node01.1' } })
+  },
+)
+
+t.test('F9: RAM is gone with a member on its way out too', async (t) => {
+  const members = [aMember({ bootId: 'b0', state: 'removing' })]
+  const { effects } = decideRedeem(snapshot({ cluster: aFoundedCluster(), members }), request)
+  t.match(effectsOf(effects, 'put-member'), [{ member: { memberId: 'node01.1', state: 'lost' } }])
+})
+
 t.test('the same nonce gets the same bytes, and grants nothing twice', async (t) => {
   const earlier = { nonce: NONCE, address: ip('10.77.0.11'), configText: 'the bytes\n' }
-  const token = { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW - 1, isSpent: true, isRevoked: false }
+  const token = {
+    bootId: 'b1',
+    machineId: 'm1',
+    address: ip('10.77.0.11'),
+    expiresAtMs: NOW - 1,
+    isSpent: true,
+    isRevoked: false,
+  }
   const { reply, effects } = decideRedeem(snapshot({ earlier, token }), request)
   t.strictSame(reply, { kind: 'config', text: 'the bytes\n' })
   t.strictSame(effects, [])
 })
 
-const good = { bootId: 'b1', machineId: 'm1', expiresAtMs: NOW + 1, isSpent: false, isRevoked: false }
+const good = {
+  bootId: 'b1',
+  machineId: 'm1',
+  address: ip('10.77.0.11'),
+  expiresAtMs: NOW + 1,
+  isSpent: false,
+  isRevoked: false,
+}
 const earlier = { nonce: NONCE, address: ip('10.77.0.11'), configText: 'the bytes\n' }
 const refusals: readonly (readonly [string, Partial<RedeemSnapshot>, Partial<RedeemRequest>])[] = [
   ['unknown-machine', { machine: undefined } as never, {}],
   ['unknown-token', { token: undefined } as never, {}],
   ['foreign-token', { token: { ...good, machineId: 'm2' } }, {}],
   ['wrong-address', { leasedToMachineId: 'm2' }, {}],
+  ['wrong-address', { foreign: { subnet: cidr('10.78.0.0/24'), bindsAddress: false } }, {}],
   ['wrong-address', { leasedToMachineId: undefined } as never, {}],
   ['used-token', { token: { ...good, isSpent: true } }, {}],
   ['used-token', { token: { ...good, isRevoked: true } }, {}],
@@ -213,4 +253,64 @@ t.test('a frozen cluster hands out nothing, and the token stays good', async (t)
   const { reply, effects } = decideRedeem(snapshot({ cluster }), request)
   t.match(reply, { kind: 'not-now' })
   t.strictSame(effectsOf(effects, 'redeem'), [])
+})
+
+t.test(
+  'extra configuration: cluster under role under machine, key by key, never over our own keys',
+  async (t) => {
+    const settings = {
+      extraConfig: { ntp: { servers: ['a'], pool: 'x' }, site: 'lab' },
+      roleConfig: { 'control-plane': { ntp: { pool: 'y' } }, worker: { site: 'no' } },
+    }
+    const machine = aMachine({ state: 'booting', extraConfig: { site: 'rack 7' } })
+    const config = configOf({ cluster: aCluster({ settings }), machine })
+    t.strictSame(config.ntp, { servers: ['a'], pool: 'y' })
+    t.equal(config.site, 'rack 7')
+    t.equal(config.bootstrap, true)
+  },
+)
+
+t.test('F2: a leader that answers already freezes the open cluster, and the token stays good', async (t) => {
+  const cluster = aCluster({ probe: aProbe() })
+  const { reply, reason, effects } = decideRedeem(snapshot({ cluster }), request)
+  t.equal(reason, 'F2')
+  t.match(reply, { kind: 'not-now' })
+  t.match(effectsOf(effects, 'put-founding'), [
+    { founding: { state: 'frozen', frozenFrom: 'open', frozenBy: 'leader-there' } },
+  ])
+  t.strictSame(effectsOf(effects, 'redeem'), [])
+})
+
+t.test('F4: another boot in the founding epoch freezes the cluster', async (t) => {
+  const founding = aFounding({ state: 'doubtful', epoch: 1, nextEpoch: 2, holderMachineId: 'm1' })
+  const { effects } = decideRedeem(snapshot({ cluster: aCluster({ founding }), othersBound: 1 }), request)
+  t.match(effectsOf(effects, 'put-founding'), [{ founding: { state: 'frozen', frozenBy: 'bound-boot' } }])
+})
+
+t.test('F17: a cluster frozen while founded lets its members keep any data', async (t) => {
+  const founding = aFounding({ state: 'frozen', frozenFrom: 'founded', epoch: 1, nextEpoch: 2 })
+  t.match(configOf({ cluster: aCluster({ founding, stateKind: 'persistent' }) }), {
+    keep_data: 'any',
+    bootstrap: false,
+  })
+})
+
+t.test('F9: after a restore that forgot the members, a lost cluster keeps their data too', async (t) => {
+  for (const state of ['founded', 'lost'] as const) {
+    const founding = aFounding({ state, epoch: 1, nextEpoch: 2, incarnationFloor: 1000, frozenBy: 'restore' })
+    const config = configOf({ cluster: aCluster({ founding, stateKind: 'persistent' }) })
+    t.match(config, { keep_data: 'any' }, state)
+  }
+})
+
+t.test('S6: a machine that boots without its data makes the slot that it held suspect', async (t) => {
+  const held = aSlot('chainfire-cluster-join', {
+    state: 'held',
+    machineId: 'm1',
+    bootId: 'b0',
+    memberId: 'node01.1',
+  })
+  const members = [aMember({ bootId: 'b0', state: 'joining' })]
+  const { effects } = decideRedeem(snapshot({ cluster: aFoundedCluster(), slots: [held], members }), request)
+  t.match(effectsOf(effects, 'put-slot'), [{ slot: { state: 'suspect' } }])
 })

@@ -37,6 +37,7 @@ function snapshot(changes: Partial<ReportSnapshot> = {}): ReportSnapshot {
     serviceFoundings: [],
     othersReady: 0,
     address: ip('10.77.0.11'),
+    configuredFor: 'c1',
     isConfigKept: false,
     ...changes,
   }
@@ -53,12 +54,26 @@ function report(changes: Partial<Report> = {}): Report {
   }
 }
 
+t.test('a boot that was configured for another cluster is stale, whatever its epoch', async (t) => {
+  const { reply, reason, effects } = decideReport(snapshot({ configuredFor: 'c0' }), report())
+  t.equal(reply, 'stale')
+  t.equal(reason, 'stale-cluster')
+  t.strictSame(effects, [])
+})
+
+t.test('who is through a step waits for it no longer, however it got through', async (t) => {
+  const { effects } = decideReport(snapshot({ cluster: aFoundedCluster() }), report())
+  t.match(effectsOf(effects, 'leave-queue'), [{ step: 'chainfire-cluster-join', machineId: 'm1' }])
+})
+
 const heldByFounder = aSlot('chainfire-cluster-join', {
   state: 'held',
   machineId: 'm1',
   bootId: 'b1',
   slotNo: 1,
   action: 'found',
+  memberId: 'node01.1',
+  epoch: 1,
 })
 
 t.test('F5: the founder succeeded, and the cluster is founded', async (t) => {
@@ -74,7 +89,7 @@ t.test('F5: the founder succeeded, and the cluster is founded', async (t) => {
   t.match(effectsOf(effects, 'put-slot'), [{ slot: { state: 'free', slotNo: 1 } }])
   t.match(effectsOf(effects, 'put-member'), [{ member: { state: 'member', confirmedBy: 'report' } }])
   t.match(effectsOf(effects, 'put-probe'), [
-    { probe: { result: 'leader-quorum', leaderUrl: 'https://10.77.0.11:2379' } },
+    { probe: { reported: { chainfire: { url: 'https://10.77.0.11:2379', atMs: NOW } } } },
   ])
   t.ok(eventTypes(effects).includes('cluster.founded'))
 })
@@ -94,11 +109,53 @@ t.test('S4: a joiner succeeded, and the slot is free for the next', async (t) =>
 
 t.test('S13: an older slot number is recorded as a fact and frees nothing', async (t) => {
   const { effects } = decideReport(
-    snapshot({ slots: [{ ...heldByFounder, bootId: 'b9', machineId: 'm9', slotNo: 5 }] }),
+    snapshot({
+      cluster: aFoundedCluster({ founding: { ...aFoundedCluster().founding, holderMachineId: 'm9' } }),
+      slots: [{ ...heldByFounder, bootId: 'b9', machineId: 'm9', slotNo: 5 }],
+      members: [aMember({ state: 'lost' })],
+    }),
     report({ slotNo: 1 }),
   )
   t.strictSame(effectsOf(effects, 'put-slot'), [])
+  t.strictSame(effectsOf(effects, 'put-member'), [], 'the list must say whether it is a member')
   t.ok(eventTypes(effects).includes('cluster.slot-overlap'))
+})
+
+t.test('S10: who founds FlareDB is believed also after an operator freed its slot', async (t) => {
+  const founding = {
+    clusterId: 'c1',
+    service: 'flaredb',
+    state: 'granted',
+    epoch: 1,
+    machineId: 'm1',
+    slotNo: 4,
+  } as const
+  const flaredb = report({ step: 'flaredb-cluster-join', slotNo: 4 })
+  const told = (changes: Partial<typeof founding> | { state: 'done' }, cluster = aFoundedCluster()) =>
+    decideReport(
+      snapshot({
+        cluster,
+        slots: [aSlot('flaredb-cluster-join', { state: 'free', slotNo: 4 })],
+        members: [aMember({ service: 'flaredb', state: 'lost' })],
+        serviceFoundings: [{ ...founding, ...changes }],
+      }),
+      flaredb,
+    ).effects
+  t.match(effectsOf(told({}), 'put-service-founding'), [{ row: { state: 'done', machineId: 'm1' } }])
+  t.match(effectsOf(told({}), 'put-member'), [{ member: { state: 'member', confirmedBy: 'report' } }])
+  t.notOk(eventTypes(told({})).includes('cluster.slot-overlap'))
+  for (const other of [{ machineId: 'm2' }, { slotNo: 5 }, { epoch: 0 }]) {
+    const effects = told(other as Partial<typeof founding>)
+    t.strictSame(effectsOf(effects, 'put-service-founding'), [], 'it was given to another since')
+    t.ok(eventTypes(effects).includes('cluster.slot-overlap'))
+  }
+  const restored = aFoundedCluster()
+  const forgetful = { ...restored, founding: { ...restored.founding, frozenBy: 'restore' as const } }
+  t.strictSame(
+    effectsOf(told({}, forgetful), 'put-service-founding'),
+    [],
+    'a restore may have forgotten a move',
+  )
 })
 
 t.test('S5: a failure keeps the slot, the third makes it suspect, and nothing sent frees it', async (t) => {
@@ -110,10 +167,22 @@ t.test('S5: a failure keeps the slot, the third makes it suspect, and nothing se
   t.match(effectsOf(third.effects, 'put-slot'), [{ slot: { state: 'suspect', failures: 3 } }])
   const unsent = decideReport(
     snapshot({ slots: [heldByFounder], members: [aMember({ state: 'joining' })] }),
-    report({ state: 'failed', reason: 'nothing was sent: no route' }),
+    report({ state: 'failed', reason: 'nothing was sent: no route', slotNo: 1 }),
   )
   t.match(effectsOf(unsent.effects, 'put-slot'), [{ slot: { state: 'free' } }])
   t.match(effectsOf(unsent.effects, 'put-member'), [{ member: { state: 'removed' } }])
+  const again = decideReport(
+    snapshot({
+      slots: [{ ...heldByFounder, noted: 'told-again' }],
+      members: [aMember({ state: 'joining' })],
+    }),
+    report({ state: 'failed', reason: 'nothing was sent: no route', slotNo: 1 }),
+  )
+  t.match(
+    effectsOf(again.effects, 'put-slot'),
+    [{ slot: { state: 'held', failures: 1 } }],
+    'an earlier try may be in',
+  )
 })
 
 t.test('the same report again, an older one, and one after success change nothing', async (t) => {
@@ -175,4 +244,37 @@ t.test('a failed step shows on the machine until the step runs again', async (t)
     report({ state: 'started', sequence: 4 }),
   )
   t.match(effectsOf(again.effects, 'set-machine-state'), [{ state: 'first-boot' }])
+})
+
+t.test(
+  'steps that never said that they succeeded are implied by a later one, and their own word still counts',
+  async (t) => {
+    const { effects } = decideReport(snapshot(), report({ step: 'cluster-health-check', sequence: 12 }))
+    t.match(
+      effectsOf(effects, 'put-step')
+        .filter(({ record }) => record.state === 'implied')
+        .map(({ record }) => record.step),
+      ['chainfire-cluster-join', 'flaredb-cluster-join', 'iam-initial-setup'],
+    )
+    const steps = [succeeded('chainfire-cluster-join', { state: 'implied', sequence: 0 })]
+    t.equal(decideReport(snapshot({ steps }), report({ state: 'failed' })).reply, 'known')
+    t.equal(
+      decideReport(snapshot({ steps, slots: [heldByFounder] }), report({ slotNo: 1 })).reply,
+      'recorded',
+    )
+  },
+)
+
+t.test('F6: a doubtful founder that speaks is granted again', async (t) => {
+  const cluster = aCluster({ founding: { ...granted, state: 'doubtful' } })
+  const { effects } = decideReport(snapshot({ cluster }), report({ state: 'progress' }))
+  t.match(effectsOf(effects, 'put-founding'), [{ founding: { state: 'granted', epoch: 1 } }])
+})
+
+t.test('a late failure takes back neither an arm nor a hold', async (t) => {
+  for (const state of ['armed', 'held', 'booting'] as const) {
+    const machine = aMachine({ state, currentBootId: 'b1' })
+    const { effects } = decideReport(snapshot({ machine }), report({ state: 'failed', reason: 'x' }))
+    t.strictSame(effectsOf(effects, 'set-machine-state'), [], state)
+  }
 })

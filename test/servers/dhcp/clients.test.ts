@@ -132,29 +132,3 @@ t.test(
     t.match(await server.line(/^release/), 'release unicast lease-released')
   },
 )
-
-t.test(
-  'behind a relay (dnsmasq): the address of the relayed link, and renewal straight to the server',
-  { skip: skipWithout('busybox', 'dnsmasq') },
-  async (t) => {
-    const { namespaces, script, serverSide, clientSide } = setUp(t)
-    const relaySide = namespaces.add('r')
-    namespaces.join([serverSide, 's0', '10.88.0.1/24'], [relaySide, 'r0', '10.88.0.2/24'])
-    namespaces.join([relaySide, 'r1', '10.89.0.1/24'], [clientSide, 'c0'], '02:00:00:00:00:04')
-    inside(serverSide, 'ip', 'route', 'add', '10.89.0.0/24', 'via', '10.88.0.2')
-    inside(relaySide, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
-    const server = await serve(namespaces, serverSide)
-    const relay = namespaces.start(relaySide, [
-      ...['dnsmasq', '--keep-in-foreground', '--port=0', '--conf-file=/dev/null', '--log-facility=-'],
-      ...['--log-dhcp', '--pid-file', '--dhcp-relay=10.89.0.1,10.88.0.1'],
-    ])
-    await relay.line(/DHCP relay from 10\.89\.0\.1/)
-    const client = namespaces.start(clientSide, udhcpc(script, 'c0'))
-    t.match(await client.line(/^event bound/), 'ip=10.89.0.60 mask=24 router=10.89.0.1')
-    t.match(await server.line(/^request/), 'request unicast lease-granted ack 10.89.0.60 10.89.0.1')
-    inside(clientSide, 'ip', 'route', 'add', 'default', 'via', '10.89.0.1')
-    client.child.kill('SIGUSR1')
-    t.match(await server.line(/^request/), 'request unicast lease-renewed ack 10.89.0.60 10.89.0.60')
-    t.match(await client.line(/^event renew/), 'ip=10.89.0.60')
-  },
-)

@@ -6,8 +6,11 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { decode } from '../../../src/dhcp/decode.ts'
 import type { DhcpPacket } from '../../../src/dhcp/packet.ts'
+import type { Mac } from '../../../src/net/mac.ts'
 import { DhcpServer, type DhcpServerOptions } from '../../../src/servers/dhcp/dhcp-server.ts'
+import { FLOOD_LIMITS, FloodGuard } from '../../../src/servers/dhcp/flood-guard.ts'
 import type { DhcpLog } from '../../../src/servers/dhcp/log-answer.ts'
+import { PacketRecorder } from '../../../src/servers/dhcp/packet-recorder.ts'
 import { DhcpWorld, ip, settingsOf } from '../../support/dhcp-builders.ts'
 import { vector } from '../../support/dhcp-vectors.ts'
 
@@ -291,3 +294,86 @@ t.test('a port that cannot be had is a typed error with its cure', async (t) => 
   await t.rejects(elsewhere.start(), { code: 'dhcp-port', message: /no interface has this address/ })
   await server.stop()
 })
+
+t.test('a reply that is to wait is sent after its delay, and others are not held up by it', async (t) => {
+  const world = new DhcpWorld()
+  const order: string[] = []
+  const { everybody, broadcast, server } = await setUp(t, {
+    answer: async (request) => {
+      const decision = world.handle(request)
+      const { reply } = decision
+      const isSlow = reply !== undefined && request.packet.xid === 0x9b4e0557
+      return isSlow ? { ...decision, reply: { ...reply, delayMs: 50 } } : decision
+    },
+  })
+  const both = new Promise<void>((resolve) => {
+    everybody.on('message', (bytes: Buffer) => {
+      order.push(bytes.subarray(4, 8).toString('hex'))
+      if (order.length === 2) resolve()
+    })
+  })
+  broadcast(vector('V1'))
+  broadcast(vector('V3'))
+  await both
+  t.same(order, ['11110003', '9b4e0557'])
+  t.equal(server.counters.get('delayed'), 1)
+})
+
+t.test('a server that stops sends nothing any more, and waits for no delayed reply', async (t) => {
+  const world = new DhcpWorld()
+  const { broadcast, server, everybody } = await setUp(t, {
+    answer: async (request) => {
+      const decision = world.handle(request)
+      return decision.reply === undefined
+        ? decision
+        : { ...decision, reply: { ...decision.reply, delayMs: 3000 } }
+    },
+  })
+  let replies = 0
+  everybody.on('message', () => {
+    replies += 1
+  })
+  broadcast(vector('V1'))
+  while (server.counters.get('delayed') === undefined) await new Promise(setImmediate)
+  await server.stop()
+  t.equal(replies, 0)
+  t.equal(server.counters.get('sent:offer'), undefined)
+})
+
+t.test(
+  'while strangers flood the link, a machine is answered, and every drop is counted by reason',
+  async (t) => {
+    const told: string[] = []
+    const recorder = new PacketRecorder()
+    const world = new DhcpWorld()
+    const { server, everybody, client, ports } = await setUp(t, {
+      answer: async (request) => world.handle(request),
+      isKnown: (mac) => mac === '02:00:00:00:00:01',
+      guard: new FloodGuard({ ...FLOOD_LIMITS, link: [0, 50] }),
+      onFlood: (reason) => told.push(reason),
+      recorder,
+    })
+    const reply = nextReply(everybody)
+    for (let index = 0; index < 120; index += 1) {
+      const stranger = Uint8Array.from(vector('V8'))
+      stranger[33] = index
+      stranger[28] = 6
+      client.send(stranger, ports.server, '127.255.255.255')
+    }
+    client.send(vector('V1'), ports.server, '127.255.255.255')
+    t.equal((await reply).packet.yiaddr, '192.0.2.50')
+    t.match(Object.fromEntries(server.counters), {
+      received: 121,
+      'dropped:port-flood': 70,
+      'silent:unknown-machine': 50,
+      'sent:offer': 1,
+    })
+    t.same(told, ['port-flood'])
+    const packets = recorder.packetsOf(['02:00:00:00:00:01' as Mac])
+    t.match(packets, [
+      { direction: 'received', sourcePort: client.address().port, destinationPort: 67 },
+      { direction: 'sent', source: '127.0.0.1', destinationPort: 68 },
+    ])
+    t.same(packets[0]?.payload, Buffer.from(vector('V1')))
+  },
+)

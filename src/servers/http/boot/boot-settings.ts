@@ -1,14 +1,18 @@
-import type { Subnet } from '../../../model/subnet.ts'
 import { cidrContains, type Ipv4 } from '../../../net/ipv4.ts'
+import type { ImageLimits } from '../../../policy/image/preflight.ts'
+import type { AddressSettings } from '../../../store/snapshots/foreign-address.ts'
 
 /** What the boot side must know of the configuration. */
-export interface BootSettings {
+export interface BootSettings extends AddressSettings {
   readonly serverAddress: Ipv4
   readonly port: number
-  readonly subnets: readonly Subnet[]
+  /** Our addresses on further links; the boot side listens there too. */
+  readonly furtherAddresses?: readonly Ipv4[]
   /** Where images are fetched from when another server stands in front; undefined: from here. */
   readonly imageBaseUrl?: string
   readonly serverId: string
+  /** What a machine must have to boot an image. */
+  readonly imageLimits: ImageLimits
 }
 
 /**

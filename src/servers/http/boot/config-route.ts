@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { decideRedeem, type RedeemRequest } from '../../../policy/first-boot/decide-redeem.ts'
+import { decideRedeem } from '../../../policy/first-boot/decide-redeem.ts'
+import type { RedeemRequest } from '../../../policy/first-boot/redeem-snapshot.ts'
+import { traceRedeem } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readRedeemSnapshot } from '../../../store/snapshots/redeem.ts'
 import type { BootContext } from './boot-context.ts'
 import { bootUrlFor } from './boot-settings.ts'
@@ -34,8 +36,18 @@ export function addConfigRoute(server: FastifyInstance, context: BootContext): v
     }
     const tokenSha256 = createHash('sha256').update(token).digest('hex')
     const decision = await store.decide(
-      (view) => readRedeemSnapshot(view, bootUrlFor(settings, address), wanted, tokenSha256),
-      (snapshot) => decideRedeem(snapshot, wanted),
+      (view) => {
+        const snapshot = readRedeemSnapshot(
+          view,
+          bootUrlFor(settings, address),
+          wanted,
+          tokenSha256,
+          settings,
+        )
+        const { machine } = snapshot
+        return { snapshot, latest: machine === undefined ? undefined : view.attempts.latestOf(machine.id) }
+      },
+      ({ snapshot, latest }) => traceRedeem(snapshot, latest, wanted, decideRedeem(snapshot, wanted)),
     )
     log.info({ mac, address, reason: decision.reason }, 'configuration asked for')
     switch (decision.reply.kind) {

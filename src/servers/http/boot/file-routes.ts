@@ -1,26 +1,27 @@
-import path from 'node:path'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ImageFile } from '../../../model/image.ts'
-import { decideFileSent, type SentFile } from '../../../policy/boot/decide-file-sent.ts'
-import { readFileSentSnapshot } from '../../../store/snapshots/file-sent.ts'
-import { type Sent, sendFile } from '../send-file.ts'
+import { printable } from '../../../net/bytes.ts'
+import type { SentFile } from '../../../policy/boot/decide-file-sent.ts'
+import { type ImmutableFile, type SendHooks, sendFile } from '../send-file.ts'
 import type { BootContext } from './boot-context.ts'
+import { FileNotes } from './file-notes.ts'
 import { addressOf } from './requests.ts'
 
 /** `GET /assets/{file}` and `GET /images/{image}/{file}`: looked up in lists, never made into a path. */
 export function addFileRoutes(server: FastifyInstance, context: BootContext): void {
-  const { store, loaders } = context
+  const { store, loaders, images, delivery } = context
 
   server.get<{ Params: { file: string } }>('/assets/:file', async (request, reply) => {
     const loader = loaders.find(request.params.file)
-    if (loader === undefined) return reply.code(404).type('text/plain').send('no such loader\n')
-    const file = {
+    if (loader === undefined) return notFound(context, request, reply, 'no such loader\n')
+    const file: ImmutableFile = {
       body: loader.bytes,
       bytes: loader.bytes.length,
       sha256: loader.sha256,
       contentType: loader.name.endsWith('.efi') ? 'application/efi' : 'application/octet-stream',
     }
-    return sendFile(request, reply, file, noting(context, request, { what: 'loader', name: loader.name }))
+    const notes = notesOf(context, request, { what: 'loader', name: loader.name }, file.bytes)
+    return sendFile(delivery, request, reply, file, hooksFor(notes))
   })
 
   server.get<{ Params: { image: string; file: string } }>('/images/:image/:file', async (request, reply) => {
@@ -29,21 +30,20 @@ export function addFileRoutes(server: FastifyInstance, context: BootContext): vo
       : undefined
     const entry = image?.files.find((candidate) => candidate.name === request.params.file)
     if (image === undefined || entry === undefined)
-      return reply.code(404).type('text/plain').send('no such image file\n')
-    const file = {
-      body: { path: path.join(image.directory, entry.name) },
+      return notFound(context, request, reply, 'no such image file\n')
+    if (image.state === 'withdrawn')
+      return reply.code(410).type('text/plain').send('this image was withdrawn\n')
+    const file: ImmutableFile = {
+      body: { path: images.pathOf(entry.sha256) },
       bytes: entry.bytes,
       sha256: entry.sha256,
       contentType: 'application/octet-stream',
       lastModifiedMs: image.createdAtMs,
     }
     const what = whatOf(entry)
-    return sendFile(
-      request,
-      reply,
-      file,
-      what === undefined ? undefined : noting(context, request, { what, name: entry.name }),
-    )
+    const notes =
+      what === undefined ? undefined : notesOf(context, request, { what, name: entry.name }, entry.bytes)
+    return sendFile(delivery, request, reply, file, inLine(context, request, reply, hooksFor(notes)))
   })
 }
 
@@ -51,23 +51,59 @@ function whatOf(entry: ImageFile): SentFile['what'] | undefined {
   return entry.role === 'kernel' || entry.role === 'initrd' ? entry.role : undefined
 }
 
-/** Writes down in the machine's boot attempt what went out; a failure to do so must not fail the transfer. */
-function noting(
+function notFound({ log }: BootContext, request: FastifyRequest, reply: FastifyReply, text: string) {
+  log.info({ address: addressOf(request), url: printable(request.url) }, 'boot file not found')
+  return reply.code(404).type('text/plain').send(text)
+}
+
+function notesOf(
   { store, log }: BootContext,
   request: FastifyRequest,
   file: Pick<SentFile, 'what' | 'name'>,
-): (sent: Sent) => void {
-  // Read now: a connection that has ended does not say any more whose it was.
+  fileBytes: number,
+): FileNotes | undefined {
   const address = addressOf(request)
-  return (sent) => {
-    log.info({ address, file: file.name, bytes: sent.bytes, whole: sent.isWhole }, 'file sent')
-    if (address === undefined) return
-    const facts: SentFile = { ...file, bytes: sent.bytes, resends: 0, isWhole: sent.isWholeFile }
-    store
-      .decide(
-        (view) => readFileSentSnapshot(view, address),
-        (snapshot) => decideFileSent(snapshot, facts),
-      )
-      .catch((error: unknown) => log.warn({ err: error }, 'sent file not recorded'))
+  if (address === undefined || request.method !== 'GET') return undefined
+  return new FileNotes({ store, log, address, file, fileBytes })
+}
+
+function hooksFor(notes: FileNotes | undefined): SendHooks {
+  if (notes === undefined) return {}
+  notes.asked()
+  return { onMoving: () => notes.moving(), onSent: (sent) => notes.sent(sent) }
+}
+
+/** Images are streamed so many at a time; who comes later keeps its place in the line by asking again. */
+function inLine(
+  { delivery, settings, log }: BootContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  hooks: SendHooks,
+): SendHooks {
+  const address = addressOf(request)
+  // The server's own addresses ask when it tests itself, and take no machine's place.
+  const own = [settings.serverAddress, ...(settings.furtherAddresses ?? [])]
+  if (address === undefined || own.includes(address)) return hooks
+  let place = 0
+  let retryAfterSeconds = 5
+  return {
+    ...hooks,
+    admit: () => {
+      const admission = delivery.streams.admit(address, performance.now())
+      if (admission.kind === 'admitted') return () => admission.leave()
+      place = admission.place
+      retryAfterSeconds = admission.retryAfterSeconds
+      return undefined
+    },
+    onWait: () => {
+      hooks.onMoving?.()
+      log.info({ address, place }, 'image asked for while all places are taken')
+      return reply
+        .code(503)
+        .removeHeader('etag')
+        .headers({ 'retry-after': retryAfterSeconds, 'cache-control': 'no-store' })
+        .type('text/plain')
+        .send(`all streams are taken; place ${place} in the line\n`)
+    },
   }
 }

@@ -2,8 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import type { GatedStep } from '../../../model/first-boot.ts'
 import type { Mac } from '../../../net/mac.ts'
 import { decideGate } from '../../../policy/first-boot/decide-gate.ts'
+import {
+  decideUnknownBoot,
+  type UnknownBootSnapshot,
+} from '../../../policy/first-boot/decide-unknown-boot.ts'
 import type { GateReply, GateRequest, GateSnapshot } from '../../../policy/first-boot/gate-snapshot.ts'
+import { traceGate } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readGateSnapshot } from '../../../store/snapshots/gate.ts'
+import { readUnknownBoot } from '../../../store/snapshots/unknown-boot.ts'
 import type { BootContext } from './boot-context.ts'
 import { bearerOf, clockOf, macOf } from './requests.ts'
 
@@ -91,15 +97,17 @@ function waitSeconds(text: string | undefined): number {
 /** Undefined: no such boot, or it is another machine's. */
 async function decideOnce({ store }: BootContext, mac: Mac, bootId: string, asked: GateRequest) {
   let clusterId = ''
-  const decision = await store.decide<GateSnapshot | undefined, GateReply | undefined>(
-    (view) => readGateSnapshot(view, bootId, asked.step),
-    (snapshot) => {
-      if (snapshot === undefined || !snapshot.machine.macs.includes(mac)) {
-        return { reply: undefined, reason: 'unknown-boot', effects: [] }
-      }
+  const decision = await store.decide<
+    readonly [GateSnapshot | undefined, UnknownBootSnapshot],
+    GateReply | 'unknown'
+  >(
+    (view) => [readGateSnapshot(view, bootId, asked.step), readUnknownBoot(view, mac)],
+    ([snapshot, unknown]) => {
+      if (snapshot === undefined || !snapshot.machine.macs.includes(mac))
+        return decideUnknownBoot(unknown, bootId)
       clusterId = snapshot.cluster.id
-      return decideGate(snapshot, asked)
+      return traceGate(snapshot, asked, decideGate(snapshot, asked))
     },
   )
-  return decision.reply === undefined ? undefined : { ...decision, reply: decision.reply, clusterId }
+  return decision.reply === 'unknown' ? undefined : { ...decision, reply: decision.reply, clusterId }
 }

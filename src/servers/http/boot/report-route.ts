@@ -1,9 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import type { Report } from '../../../model/first-boot.ts'
+import type { Mac } from '../../../net/mac.ts'
 import type { Decision } from '../../../policy/decision.ts'
 import { decideReport } from '../../../policy/first-boot/decide-report.ts'
-import type { ReportReply } from '../../../policy/first-boot/report-snapshot.ts'
+import {
+  decideUnknownBoot,
+  type UnknownBootSnapshot,
+} from '../../../policy/first-boot/decide-unknown-boot.ts'
+import type { ReportReply, ReportSnapshot } from '../../../policy/first-boot/report-snapshot.ts'
+import { traceReport } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readReportSnapshot } from '../../../store/snapshots/report.ts'
+import { readUnknownBoot } from '../../../store/snapshots/unknown-boot.ts'
 import type { BootContext } from './boot-context.ts'
 import { readReportBody } from './report-body.ts'
 import { bearerOf, clockOf, macOf } from './requests.ts'
@@ -51,17 +58,20 @@ export function addReportRoute(server: FastifyInstance, context: BootContext): v
 /** Undefined: no such boot, or it is another machine's. */
 async function decideOne(
   { store }: BootContext,
-  mac: string,
+  mac: Mac,
   bootId: string,
   report: Report,
   clockMs: number | undefined,
 ): Promise<Decision<ReportReply> | undefined> {
-  const decision = await store.decide<ReturnType<typeof readReportSnapshot>, ReportReply | 'unknown'>(
-    (view) => readReportSnapshot(view, bootId),
-    (snapshot) =>
-      snapshot === undefined || !snapshot.machine.macs.some((own) => own === mac)
-        ? { reply: 'unknown', reason: 'unknown-boot', effects: [] }
-        : decideReport(snapshot, report, clockMs),
+  const decision = await store.decide<
+    readonly [ReportSnapshot | undefined, UnknownBootSnapshot],
+    ReportReply | 'unknown'
+  >(
+    (view) => [readReportSnapshot(view, bootId), readUnknownBoot(view, mac)],
+    ([snapshot, unknown]) =>
+      snapshot === undefined || !snapshot.machine.macs.includes(mac)
+        ? decideUnknownBoot(unknown, bootId)
+        : traceReport(snapshot, report, decideReport(snapshot, report, clockMs)),
   )
   return decision.reply === 'unknown' ? undefined : { ...decision, reply: decision.reply }
 }

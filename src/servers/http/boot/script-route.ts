@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { printable } from '../../../net/bytes.ts'
 import { decideScript, type ScriptRequest } from '../../../policy/boot/decide-script.ts'
 import { renderChainStep, renderGenericStart } from '../../../policy/boot/script-text.ts'
+import { traceScript } from '../../../policy/boot/trace-files.ts'
 import { readScriptSnapshot } from '../../../store/snapshots/script.ts'
 import type { BootContext } from './boot-context.ts'
 import { bootUrlFor, imageBaseUrlFor } from './boot-settings.ts'
@@ -22,7 +23,7 @@ interface SmbiosQuery {
 
 /** `GET /boot/{mac}.ipxe` and `GET /boot.ipxe`: what to boot. Only a request with SMBIOS values may mint a token. */
 export function addScriptRoutes(server: FastifyInstance, context: BootContext): void {
-  const { store, settings, log } = context
+  const { store, settings, delivery, log } = context
 
   server.get('/boot.ipxe', async (request, reply) => {
     const address = addressOf(request)
@@ -45,15 +46,24 @@ export function addScriptRoutes(server: FastifyInstance, context: BootContext): 
         isHead: request.method === 'HEAD',
         ...identityClaims(request.query),
       }
+      const { streams } = delivery
+      const imageQueuePlace = streams.placeOf(address, performance.now())
       const place = {
+        ...(imageQueuePlace === undefined ? {} : { imageQueuePlace }),
         subnets: settings.subnets,
+        dhcpMode: settings.dhcpMode,
+        tokenBind: settings.tokenBind,
         bootUrl: bootUrlFor(settings, address),
         imageBaseUrl: imageBaseUrlFor(settings, address),
+        imageLimits: settings.imageLimits,
       }
       const decision = await store.decide(
         (view) => readScriptSnapshot(view, place, wanted),
-        (snapshot) => decideScript(snapshot, wanted),
+        (snapshot) => traceScript(snapshot, wanted, decideScript(snapshot, wanted)),
       )
+      // It keeps its place by asking again, and until it has asked for its kernel.
+      const waits = decision.reason === 'image-queue' || (decision.reason === 'armed' && streams.waiting > 0)
+      if (waits && !wanted.isHead) streams.join(address, performance.now())
       log.info(
         { mac, address, reason: decision.reason, serial: printable(String(request.query.serial ?? '')) },
         'boot script chosen',

@@ -1,29 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
-import { type Static, Type } from 'typebox'
-import type { Cluster } from '../../../model/cluster.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Static } from 'typebox'
 import { decideCreation } from '../../../policy/cluster/decide-creation.ts'
 import { DEFAULT_ARM_SECONDS, decideArm } from '../../../policy/machine/decide-arm.ts'
 import { readArmSnapshot } from '../../../store/snapshots/machine.ts'
-import type { ArmBody } from './machine-routes.ts'
+import { ClusterBody, settingsOf } from './cluster-body.ts'
+import { wholeCluster } from './cluster-resource.ts'
+import { existingCluster } from './existing-cluster.ts'
+import type { ArmBody } from './machine-call-routes.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { operatorUnit } from './operator-unit.ts'
 import { pageBody, pageOf } from './paging.ts'
-import { notFound, problemOf } from './problem.ts'
-import { clusterResource, membershipResource } from './resources.ts'
-
-const Endpoint = Type.Union([Type.String({ maxLength: 255 }), Type.Integer(), Type.Null()])
-
-const ClusterBody = Type.Object(
-  {
-    name: Type.String({ maxLength: 63 }),
-    expected_control_plane: Type.Integer(),
-    state_kind: Type.Optional(Type.Union([Type.Literal('persistent'), Type.Literal('ephemeral')])),
-    health_ca: Type.Optional(Type.String({ maxLength: 65536 })),
-    services_api: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Endpoint))),
-    extra_config: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  },
-  { additionalProperties: false },
-)
+import { ProblemError } from './problem.ts'
+import { clusterResource } from './resources.ts'
 
 interface ByName {
   Params: { name: string }
@@ -32,7 +21,7 @@ interface ByName {
 /** Clusters: create, list, show with members and slots, arm all machines. */
 export function addClusterRoutes(server: FastifyInstance, context: OperatorContext): void {
   const { store } = context
-  const { clusters, machines, membership } = store.lists
+  const { clusters, machines } = store.lists
 
   server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/clusters', async (request) => {
     const page = pageOf(request.query)
@@ -54,13 +43,11 @@ export function addClusterRoutes(server: FastifyInstance, context: OperatorConte
         name: body.name,
         expectedControlPlane: body.expected_control_plane,
         stateKind: body.state_kind ?? 'persistent',
-        settings: {
-          ...(body.health_ca === undefined ? {} : { healthCa: body.health_ca }),
-          ...(body.services_api === undefined ? {} : { servicesApi: body.services_api }),
-          ...(body.extra_config === undefined ? {} : { extraConfig: body.extra_config }),
-        },
+        settings: settingsOf(body),
       } as const
-      const decision = await store.decide(
+      const made = await operatorUnit(
+        context,
+        request,
         (view) => ({
           nowMs: view.nowMs,
           isNameTaken: view.clusters.byName(wish.name) !== undefined,
@@ -68,55 +55,53 @@ export function addClusterRoutes(server: FastifyInstance, context: OperatorConte
         }),
         (snapshot) => decideCreation(snapshot, wish),
       )
-      if (decision.reply.kind === 'refused') throw problemOf(decision.reply)
-      return reply.code(201).send(show(existing(context, decision.reply.clusterId)))
+      return reply
+        .code(201)
+        .send(wholeCluster(context, existingCluster(context, made?.clusterId ?? wish.name)))
     },
   )
 
   server.get<ByName>('/api/v1/clusters/:name', async (request) =>
-    show(existing(context, request.params.name)),
+    wholeCluster(context, existingCluster(context, request.params.name)),
   )
 
   server.post<ByName & { Body: Static<typeof ArmBody> | undefined }>(
     '/api/v1/clusters/:name/arm',
     async (request) => {
-      const cluster = existing(context, request.params.name)
+      const cluster = existingCluster(context, request.params.name)
       const seconds = request.body?.for_seconds ?? DEFAULT_ARM_SECONDS
       const armed: string[] = []
+      const warnings = new Set<string>()
+      await context.prober.probeNow(cluster.id)
       const refused: { name: string; code: string; detail: string; cure: string }[] = []
       for (const { id, name } of machines.ofCluster(cluster.id)) {
-        const { reply } = await store.decide(
-          (view) => {
-            const machine = view.machines.byId(id)
-            return machine === undefined ? undefined : readArmSnapshot(view, machine)
-          },
-          (snapshot) =>
-            snapshot === undefined
-              ? { reply: undefined, reason: 'machine-unknown', effects: [] }
-              : decideArm(snapshot, seconds),
-        )
-        if (reply?.kind === 'done') armed.push(name)
-        if (reply?.kind === 'refused')
-          refused.push({ name, code: reply.code, detail: reply.detail, cure: reply.cure })
+        const reply = await armOne(request, id, seconds)
+        if (reply === undefined) continue
+        if (reply instanceof ProblemError) {
+          const { code, detail, cure = '' } = reply.problem
+          refused.push({ name, code, detail, cure })
+        } else {
+          armed.push(name)
+          for (const warning of reply.warnings) warnings.add(warning)
+        }
       }
-      return { armed, refused }
+      return { armed, refused, warnings: [...warnings] }
     },
   )
 
-  function show(cluster: Cluster) {
-    return {
-      ...clusterResource(cluster, machines.ofCluster(cluster.id)),
-      ...membershipResource(
-        membership.members(cluster.id),
-        membership.slots(cluster.id),
-        membership.serviceFoundings(cluster.id),
-      ),
+  /** A refusal of one machine does not stop the others. */
+  async function armOne(request: FastifyRequest, id: string, seconds: number) {
+    try {
+      return await operatorUnit(
+        context,
+        request,
+        (view) => readArmSnapshot(view, id, context),
+        (snapshot) => decideArm(snapshot, seconds),
+        id,
+      )
+    } catch (error) {
+      if (error instanceof ProblemError) return error
+      throw error
     }
   }
-}
-
-function existing({ store }: OperatorContext, nameOrId: string): Cluster {
-  const cluster = store.lists.clusters.byName(nameOrId) ?? store.lists.clusters.byId(nameOrId)
-  if (cluster === undefined) throw notFound('cluster', nameOrId)
-  return cluster
 }

@@ -3,12 +3,20 @@ import type { OperatorContext } from './operator-context.ts'
 import { pageOf } from './paging.ts'
 import { eventResource } from './resources.ts'
 
-/** `GET /api/v1/events?after=SEQ`: the feed in order, to be asked again with the last `seq`. */
+/**
+ * `GET /api/v1/events?after=SEQ`: the feed in order, to be asked again with the last `seq`. Where events after SEQ were
+ * dropped since, `dropped_to` says up to which `seq` there may be gaps: whoever fell behind so far has missed some.
+ */
 export function addEventRoutes(server: FastifyInstance, { store }: OperatorContext): void {
   server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/events', async (request) => {
     const page = pageOf(request.query)
     const after = /^\d{1,15}$/.test(page.after) ? Number(page.after) : 0
     const rows = store.lists.events.after(after, page.limit)
-    return { items: rows.map(eventResource), next: rows.at(-1)?.seq ?? after }
+    const droppedTo = store.lists.events.droppedTo()
+    return {
+      items: rows.map(eventResource),
+      next: rows.at(-1)?.seq ?? after,
+      ...(after < droppedTo ? { dropped_to: droppedTo } : {}),
+    }
   })
 }

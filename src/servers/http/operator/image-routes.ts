@@ -1,69 +1,198 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { ImageFault, importImage } from '../../images/import-image.ts'
+import type { Image } from '../../../model/image.ts'
+import type { ImportRequest } from '../../../policy/image/decide-import.ts'
+import { decidePromotion, decideRollBack, type Promoted } from '../../../policy/image/decide-promotion.ts'
+import { decideRetirement } from '../../../policy/image/decide-retirement.ts'
+import {
+  findImage,
+  readImageUses,
+  readPromotionSnapshot,
+  readRollBackSnapshot,
+} from '../../../store/snapshots/image.ts'
+import { ImageFault } from '../../images/image-fault.ts'
+import type { ImageSource } from '../../images/import-image.ts'
+import { ImportBody, requestOf, sourceOf, UploadQuery } from './image-body.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { operatorOf, operatorUnit } from './operator-unit.ts'
 import { pageBody, pageOf } from './paging.ts'
 import { notFound, ProblemError } from './problem.ts'
 import { imageResource } from './resources.ts'
 
-const ImportBody = Type.Object(
-  {
-    directory: Type.String({ minLength: 1, maxLength: 4096 }),
-    name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,62}$' }),
-    version: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$' })),
-  },
-  { additionalProperties: false },
-)
+interface ByRef {
+  Params: { ref: string }
+}
 
-/** Images: import a directory of this server's disk, list, show. */
+const PromoteBody = Type.Object({ version: Type.String({ maxLength: 100 }) }, { additionalProperties: false })
+/** A sender that is silent for so long is gone: its half of an image must not lie around. */
+const UPLOAD_IDLE_MS = 60_000
+
+/** Images: import or upload, list, show, verify, promote and roll back, retire, collect. */
 export function addImageRoutes(server: FastifyInstance, context: OperatorContext): void {
-  const { store } = context
+  const { store, images } = context
 
   server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/images', async (request) => {
     const page = pageOf(request.query)
-    return pageBody(store.lists.images.list(page.after, page.limit), page, (image) => image.id, imageResource)
+    return pageBody(store.lists.images.list(page.after, page.limit), page, (image) => image.id, show)
   })
 
-  server.get<{ Params: { id: string } }>('/api/v1/images/:id', async (request) => {
-    const image = store.lists.images.byId(request.params.id)
-    if (image === undefined) throw notFound('image', request.params.id)
-    return imageResource(image)
+  server.get<ByRef>('/api/v1/images/:ref', async (request) => {
+    const image = existing(context, request.params.ref)
+    return { ...show(image), uses: usesResource(context, image.id) }
   })
 
   server.post<{ Body: Static<typeof ImportBody> }>(
     '/api/v1/images',
     { schema: { body: ImportBody } },
     async (request, reply) => {
-      const { image, directory } = await importOrProblem(context, request.body)
-      await store.decide(
-        (view) => view.nowMs,
-        (nowMs) => ({
-          reply: undefined,
-          reason: 'imported',
-          effects: [
-            { kind: 'put-image', image, directory },
-            {
-              kind: 'append-event',
-              event: {
-                atMs: nowMs,
-                type: 'image.imported',
-                data: { id: image.id, name: image.name, version: image.version },
-              },
-            },
-          ],
-        }),
-      )
-      return reply.code(201).send(imageResource(image))
+      const source = sourceOf(request.body)
+      if (source === undefined) {
+        throw new ProblemError({
+          status: 422,
+          code: 'source-missing',
+          title: 'Unprocessable',
+          detail: 'want either path or files',
+          cure: 'name a directory or tarball on this server, or upload one',
+          field: 'path',
+        })
+      }
+      return importFrom(source, { ...requestOf(request.body), by: operatorOf(context, request) }, reply)
     },
   )
+
+  // An image is taken as it arrives: it is never held in memory, so no limit of a body's size applies to it.
+  for (const type of [
+    'application/x-tar',
+    'application/gzip',
+    'application/zstd',
+    'application/octet-stream',
+  ]) {
+    server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
+  }
+  server.post<{ Querystring: Static<typeof UploadQuery> }>(
+    '/api/v1/images/uploads',
+    { schema: { querystring: UploadQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    async (request, reply) => {
+      const { script } = request.query
+      const source = {
+        kind: 'archive',
+        archive: request.body as AsyncIterable<Uint8Array>,
+        ...(script === undefined ? {} : { script }),
+      } as const
+      const { socket } = request.raw
+      socket.setTimeout(UPLOAD_IDLE_MS, () => socket.destroy())
+      try {
+        const length = Number(request.headers['content-length'] ?? 0)
+        return await importFrom(
+          source,
+          { ...requestOf(request.query), by: operatorOf(context, request) },
+          reply,
+          length,
+        )
+      } finally {
+        socket.setTimeout(0)
+      }
+    },
+  )
+
+  server.post<ByRef>('/api/v1/images/:ref/verify', async (request) => {
+    const image = existing(context, request.params.ref)
+    const { verdict, findings } = await images.verify(image, operatorOf(context, request))
+    return {
+      ...show(existing(context, image.id)),
+      verdict,
+      findings: findings.map(({ name, sha256, fault }) => ({ name, sha256, fault: fault ?? null })),
+    }
+  })
+
+  server.post<ByRef>('/api/v1/images/:ref/retire', async (request) => {
+    const { id } = existing(context, request.params.ref)
+    const reply = await operatorUnit(
+      context,
+      request,
+      (view) => {
+        const image = view.images.byId(id)
+        return image && { nowMs: view.nowMs, image, uses: readImageUses(view, id) }
+      },
+      (snapshot) => decideRetirement(snapshot),
+    )
+    if (reply === undefined) throw notFound('image', request.params.ref)
+    return show(existing(context, id))
+  })
+
+  server.post<{ Params: { name: string }; Body: Static<typeof PromoteBody> }>(
+    '/api/v1/image-names/:name/promote',
+    { schema: { body: PromoteBody } },
+    async (request) => {
+      const { name } = request.params
+      const { version } = request.body
+      return promotionBody(
+        await operatorUnit(
+          context,
+          request,
+          (view) => readPromotionSnapshot(view, name, version),
+          (snapshot) => decidePromotion(snapshot, name, version),
+        ),
+      )
+    },
+  )
+
+  server.post<{ Params: { name: string } }>('/api/v1/image-names/:name/rollback', async (request) => {
+    const { name } = request.params
+    return promotionBody(
+      await operatorUnit(
+        context,
+        request,
+        (view) => readRollBackSnapshot(view, name),
+        (snapshot) => decideRollBack(snapshot, name),
+      ),
+    )
+  })
+
+  server.post<{ Querystring: { dry_run?: string } }>('/api/v1/images/gc', async (request) => {
+    const { removed, kept, files, bytes } = await images.collect(
+      request.query.dry_run === 'true',
+      operatorOf(context, request),
+    )
+    return {
+      removed: removed.map(show),
+      kept: kept.map(({ image, why }) => ({ ...show(image), why })),
+      files_removed: files,
+      bytes_freed: bytes,
+    }
+  })
+
+  function show(image: Image) {
+    return imageResource(image, store.lists.images.versionsOf(image.id), (name) =>
+      store.lists.images.promoted(name),
+    )
+  }
+
+  async function importFrom(source: ImageSource, wish: ImportRequest, reply: FastifyReply, announced = 0) {
+    try {
+      const { image, isNew } = await images.import(source, wish, announced)
+      return reply.code(isNew ? 201 : 200).send(show(image))
+    } catch (error) {
+      if (!(error instanceof ImageFault)) throw error
+      const { code, message: detail, cure, status } = error
+      throw new ProblemError({ status, code, title: TITLES[status], detail, cure })
+    }
+  }
 }
 
-async function importOrProblem({ store, imagesDir }: OperatorContext, body: Static<typeof ImportBody>) {
-  try {
-    return await importImage(imagesDir, { ...body, nowMs: store.nowMs() })
-  } catch (error) {
-    if (!(error instanceof ImageFault)) throw error
-    const { code, message: detail, cure } = error
-    throw new ProblemError({ status: 422, code, title: 'Unprocessable', detail, cure, field: 'directory' })
-  }
+const TITLES = { 409: 'Conflict', 422: 'Unprocessable', 503: 'Not now', 507: 'Insufficient storage' } as const
+
+function usesResource({ store }: OperatorContext, imageId: string) {
+  const { machines, promotedAs, rollsBackFor, boots } = readImageUses(store.lists, imageId)
+  return { machines, promoted_as: promotedAs, rolls_back_for: rollsBackFor, boots }
+}
+
+function promotionBody(reply: Promoted | undefined) {
+  return { name: reply?.name, version: reply?.version, image_id: reply?.imageId }
+}
+
+function existing({ store }: OperatorContext, ref: string): Image {
+  const image = findImage(store.lists, ref)
+  if (image === undefined) throw notFound('image', ref)
+  return image
 }

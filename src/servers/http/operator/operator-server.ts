@@ -1,14 +1,35 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { ApiListen } from '../../../config/config.ts'
 import { Conflict } from '../../../store/conflict.ts'
-import { StoreUnavailable } from '../../../store/decide.ts'
+import { StoreUnavailable } from '../../../store/disk-trouble.ts'
+import { listen } from '../listen.ts'
+import { addBackupRoutes } from './backup-routes.ts'
 import { addBootRoutes } from './boot-routes.ts'
+import { addClusterCallRoutes } from './cluster-call-routes.ts'
 import { addClusterRoutes } from './cluster-routes.ts'
+import { addClusterSettingRoutes } from './cluster-setting-routes.ts'
+import { addDhcpRoute } from './dhcp-route.ts'
+import { addDiagnosisRoutes } from './diagnosis-routes.ts'
 import { addEventRoutes } from './event-routes.ts'
+import { addExplainRoute } from './explain-route.ts'
 import { addImageRoutes } from './image-routes.ts'
+import { addMachineCallRoutes } from './machine-call-routes.ts'
+import { addMachineFileRoutes } from './machine-file-routes.ts'
 import { addMachineRoutes } from './machine-routes.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { addPacketsRoute } from './packets-route.ts'
 import { ProblemError, sendProblem } from './problem.ts'
+import { addServiceRoutes } from './service-routes.ts'
+import { addSimulateRoute } from './simulate-route.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** True for a route that changes nothing, whatever its method: a viewer may use it. */
+    readonly isRead?: boolean
+    /** True for a route whose answer holds what only an admin may have. */
+    readonly isForAdmins?: boolean
+  }
+}
 
 const OPEN_ROUTES = new Set(['/healthz', '/readyz'])
 const READS = new Set(['GET', 'HEAD'])
@@ -16,9 +37,15 @@ const READS = new Set(['GET', 'HEAD'])
 /** The operator side: bearer tokens on every route but the two health checks; never on the boot network by default. */
 export async function startOperatorServer(
   context: OperatorContext,
-  listen: ApiListen,
+  where: ApiListen,
 ): Promise<FastifyInstance> {
-  const server = fastify({ bodyLimit: 1024 * 1024, forceCloseConnections: true, logger: false })
+  const server = fastify({
+    bodyLimit: 1024 * 1024,
+    forceCloseConnections: true,
+    logger: false,
+    // A value is what was sent: made to fit, null would become an empty text, and take nothing away.
+    ajv: { customOptions: { coerceTypes: false } },
+  })
   server.setErrorHandler((error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {
     if (error instanceof ProblemError) return sendProblem(reply, error.problem)
     if (error instanceof StoreUnavailable) {
@@ -65,11 +92,22 @@ export async function startOperatorServer(
 
   addHealthRoutes(server, context)
   addMachineRoutes(server, context)
+  addMachineCallRoutes(server, context)
   addClusterRoutes(server, context)
+  addClusterSettingRoutes(server, context)
+  addClusterCallRoutes(server, context)
+  addBackupRoutes(server, context)
   addBootRoutes(server, context)
+  addDiagnosisRoutes(server, context)
   addImageRoutes(server, context)
+  addMachineFileRoutes(server, context)
   addEventRoutes(server, context)
-  await server.listen(listen)
+  addServiceRoutes(server, context)
+  addSimulateRoute(server, context)
+  addExplainRoute(server, context)
+  addPacketsRoute(server, context)
+  addDhcpRoute(server, context)
+  await listen(server, 'the API', 'api.listen', where)
   return server
 }
 
@@ -86,7 +124,16 @@ function authorize({ store }: OperatorContext, request: FastifyRequest): void {
       cure: 'set PILOTLIGHT_TOKEN; the first token is in data_dir/admin.token',
     })
   }
-  if (role === 'viewer' && !READS.has(request.method)) {
+  if (role !== 'admin' && request.routeOptions.config.isForAdmins === true) {
+    throw new ProblemError({
+      status: 403,
+      code: 'forbidden',
+      title: 'Forbidden',
+      detail: `this is for admins, and the token's role is ${role}`,
+    })
+  }
+  const isRead = READS.has(request.method) || request.routeOptions.config.isRead === true
+  if (role === 'viewer' && !isRead) {
     throw new ProblemError({
       status: 403,
       code: 'forbidden',
@@ -99,8 +146,15 @@ function authorize({ store }: OperatorContext, request: FastifyRequest): void {
 function addHealthRoutes(server: FastifyInstance, context: OperatorContext): void {
   server.get('/healthz', async () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
-    const problems = context.problems()
-    return reply.code(problems.length === 0 ? 200 : 503).send({ ready: problems.length === 0, problems })
+    const { isDone, checks } = context.selfTest()
+    const failed = checks.filter(({ ok }) => !ok)
+    const problems = [
+      ...context.problems(),
+      ...(isDone ? [] : ['the self-test has not ended yet']),
+      ...failed.map(({ name, detail, cure }) => `${name}: ${detail}; ${cure}`),
+    ]
+    const ready = problems.length === 0
+    return reply.code(ready ? 200 : 503).send({ ready, problems, self_test: { done: isDone, checks } })
   })
   server.get('/api/v1/counters', async () => context.counters())
 }

@@ -30,6 +30,17 @@ export function notFound(what: string, ref: string): ProblemError {
   })
 }
 
+/** A value of a field that cannot be read. */
+export function malformed(field: string, got: string, want: string): ProblemError {
+  return new ProblemError({
+    status: 422,
+    code: `${field}-malformed`,
+    title: 'Unprocessable',
+    detail: `${field} holds ${JSON.stringify(got.slice(0, 60))}, want ${want}`,
+    field,
+  })
+}
+
 export function problemOf(refusal: Refusal): ProblemError {
   return new ProblemError({
     status: refusal.status,

@@ -1,10 +1,10 @@
-import type { BootAttempt, StageRecord } from '../../../model/boot-attempt.ts'
 import type { Cluster, JoinSlot, Member, ServiceFounding } from '../../../model/cluster.ts'
 import type { Event } from '../../../model/event.ts'
-import { FIRST_BOOT_STEPS, type StepRecord } from '../../../model/first-boot.ts'
-import type { Image } from '../../../model/image.ts'
+import type { Image, ImageVersion, Promotion } from '../../../model/image.ts'
 import type { Lease } from '../../../model/lease.ts'
-import type { Machine } from '../../../model/machine.ts'
+import { isControlPlane, type Machine } from '../../../model/machine.ts'
+import { wordsOf } from '../../../policy/dhcp/extra-options.ts'
+import { type AttemptRecords, type TimelineStep, timelineOf } from '../../../policy/diagnosis/timeline.ts'
 
 /** A machine as the API shows it. */
 export function machineResource(machine: Machine) {
@@ -18,9 +18,13 @@ export function machineResource(machine: Machine) {
     state: machine.state,
     cluster_id: machine.clusterId ?? null,
     image_id: machine.imageId ?? null,
+    image_name: machine.imageName ?? null,
+    ram_mib: machine.ramMib ?? null,
+    kernel_arguments: machine.kernelArguments ?? [],
     boot_mode: machine.bootMode,
     local_boot: machine.localBoot,
     loader: machine.loader ?? null,
+    dhcp_options: wordsOf(machine.dhcpOptions ?? []),
     address: machine.reservedAddress ?? null,
     armed_until: isoOrNull(machine.armedUntilMs),
     current_boot_id: machine.currentBootId ?? null,
@@ -30,7 +34,7 @@ export function machineResource(machine: Machine) {
 
 /** A cluster with its founding lease and how many of its control-plane machines are ready. */
 export function clusterResource(cluster: Cluster, machines: readonly Machine[]) {
-  const controlPlane = machines.filter((machine) => machine.role === 'control-plane')
+  const controlPlane = machines.filter((machine) => isControlPlane(machine.role))
   const ready = controlPlane.filter((machine) => machine.state === 'ready').length
   return {
     id: cluster.id,
@@ -90,11 +94,11 @@ export function membershipResource(
 }
 
 /** A boot attempt with its stages and steps, in order. */
-export function bootResource(
-  attempt: BootAttempt,
-  stages: readonly StageRecord[],
-  steps: readonly StepRecord[],
-) {
+export function bootResource(records: AttemptRecords, nowMs: number) {
+  const { attempt } = records
+  const timeline = timelineOf(records, nowMs)
+  const at = (afterMs: number | undefined) =>
+    isoOrNull(afterMs === undefined ? undefined : attempt.startedAtMs + afterMs)
   return {
     boot_id: attempt.bootId,
     machine_id: attempt.machineId,
@@ -105,35 +109,75 @@ export function bootResource(
     ended_at: isoOrNull(attempt.endedAtMs),
     end: attempt.end ?? null,
     architecture: attempt.architecture ?? null,
-    stages: stages.map((record) => ({
-      stage: record.stage,
-      at: iso(record.enteredAtMs),
-      after_ms: record.enteredAtMs - attempt.startedAtMs,
-      bytes: record.bytes,
-      retries: record.retries,
+    total_ms: timeline.totalMs,
+    stages: timeline.stages.map((row) => ({
+      stage: row.stage,
+      at: at(row.afterMs),
+      after_ms: row.afterMs,
+      took_ms: row.tookMs,
+      bytes: row.bytes,
+      retries: row.retries,
+      stalled_at: at(row.stalledAfterMs),
     })),
-    steps: FIRST_BOOT_STEPS.map((name) => {
-      const record = steps.find((candidate) => candidate.step === name)
-      return {
-        step: name,
-        state: record?.state ?? 'pending',
-        reason: record?.reason ?? '',
-        slot_no: record?.slotNo ?? null,
-        started_at: isoOrNull(record?.startedAtMs),
-        ended_at: isoOrNull(record?.endedAtMs),
-      }
-    }),
+    steps: timeline.steps.map((row) => ({
+      step: row.step,
+      state: row.state,
+      reason: row.reason,
+      slot_no: row.slotNo ?? null,
+      started_at: at(row.fromMs),
+      ended_at: at(row.untilMs),
+      after_ms: row.fromMs ?? null,
+      took_ms: tookMs(row, timeline.totalMs),
+      waits: row.waits.map((wait) => ({
+        reason: wait.reason,
+        detail: wait.detail,
+        after_ms: wait.fromMs,
+        took_ms: wait.untilMs - wait.fromMs,
+        asked: wait.asked,
+      })),
+    })),
   }
 }
 
-export function imageResource(image: Image) {
+/** The messages, transfers, scripts and gate answers of an attempt, repeats counted together. */
+export function exchangeResources({ attempt, traces }: AttemptRecords) {
+  return traces.map((row) => ({
+    kind: row.kind,
+    key: row.key,
+    first_after_ms: row.firstAtMs - attempt.startedAtMs,
+    last_after_ms: row.lastAtMs - attempt.startedAtMs,
+    times: row.times,
+    bytes: row.bytes,
+    retries: row.retries,
+    facts: row.facts,
+  }))
+}
+
+/** How long a step took, or runs already; null before it begins. */
+function tookMs({ fromMs, untilMs }: TimelineStep, totalMs: number): number | null {
+  return fromMs === undefined ? null : (untilMs ?? totalMs) - fromMs
+}
+
+/** An image with every name and version that stands for it, and which of them are promoted. */
+export function imageResource(
+  image: Image,
+  versions: readonly ImageVersion[],
+  promoted: (name: string) => Promotion | undefined,
+) {
   return {
     id: image.id,
     name: image.name,
     version: image.version,
+    state: image.state,
+    state_reason: image.stateReason ?? null,
+    versions: versions.map(({ name, version }) => {
+      const current = promoted(name)
+      return { name, version, promoted: current?.imageId === image.id && current.version === version }
+    }),
     architecture: image.architecture,
     init: image.init,
     parameters: image.parameters,
+    bytes: image.files.reduce((sum, file) => sum + file.bytes, 0),
     files: image.files,
     created_at: iso(image.createdAtMs),
   }

@@ -1,0 +1,59 @@
+# An example: a netboot image of a machine that Pilotlight provisions, and the command that brings it to the server.
+#
+#   nix build .#netboot && pilotlight image import ./result --name control-plane
+#
+# `plasmacloud` stands for wherever the packages and modules of the nine services come from.
+{
+  description = "A PlasmaCloud machine, provisioned by Pilotlight";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    plasmacloud.url = "path:./plasmacloud";
+    pilotlight = {
+      url = "path:../..";
+      flake = false;
+    };
+  };
+
+  outputs = { self, nixpkgs, plasmacloud, pilotlight }:
+    let
+      system = "x86_64-linux";
+      pkgs = nixpkgs.legacyPackages.${system};
+      machine = nixpkgs.lib.nixosSystem {
+        inherit system;
+        modules = [
+          "${nixpkgs}/nixos/modules/installer/netboot/netboot-minimal.nix"
+          "${pilotlight}/boot-assets/nixos/first-boot.nix"
+          plasmacloud.nixosModules.default
+          {
+            services.pilotlight-first-boot = {
+              enable = true;
+              services = [ "chainfire" "flaredb" "iam" ];
+            };
+            # The address that the loader had must be the system's too: one identity for DHCP, the MAC.
+            networking.useNetworkd = true;
+            systemd.network.networks."10-boot" = {
+              matchConfig.Type = "ether";
+              networkConfig.DHCP = "ipv4";
+              dhcpV4Config.ClientIdentifier = "mac";
+            };
+            boot.kernelParams = [ "console=ttyS0" ];
+          }
+        ];
+      };
+      build = machine.config.system.build;
+    in
+    {
+      # The three files that `pilotlight image import` takes.
+      packages.${system}.netboot = pkgs.runCommand "pilotlight-netboot" { } ''
+        mkdir $out
+        cp ${build.kernel}/bzImage $out/bzImage
+        cp ${build.netbootRamdisk}/initrd $out/initrd
+        cp ${build.netbootIpxeScript}/netboot.ipxe $out/netboot.ipxe
+      '';
+      nixosModules = {
+        first-boot = import "${pilotlight}/boot-assets/nixos/first-boot.nix";
+        server = import "${pilotlight}/boot-assets/nixos/server.nix";
+      };
+    };
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import path from 'node:path'
+import { checkDatabase, type DatabaseFacts } from '../store/check-database.ts'
+import { openWriter } from '../store/open-database.ts'
+import { markRestored, restoreDatabase } from '../store/restore.ts'
+import { accessOf, answerOf } from './api-client.ts'
+import { EXIT } from './exit-codes.ts'
+import { CliFailure } from './failure.ts'
+import { configFromElsewhere, PROGRAM_DIR } from './program-dir.ts'
+
+const MIGRATIONS = path.join(PROGRAM_DIR, 'migrations')
+
+/** Downloads beside the file and renames once it was checked, so that a file of that name is always a good backup. */
+export async function backUp(file: string) {
+  const part = `${file}.part`
+  try {
+    const { bytes, sha256 } = await download(part)
+    const db = openWriter(part)
+    let facts: DatabaseFacts
+    try {
+      facts = checkDatabase(db, part, MIGRATIONS)
+      db.pragma('journal_mode = DELETE')
+    } finally {
+      db.close()
+    }
+    renameSync(part, file)
+    return { file, bytes, sha256, ...shown(facts) }
+  } finally {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(part + end, { force: true })
+  }
+}
+
+async function download(part: string): Promise<{ bytes: number; sha256: string }> {
+  const access = accessOf()
+  let response: Response
+  try {
+    response = await fetch(`${access.url}/api/v1/backup`, {
+      headers: { authorization: `Bearer ${access.token}` },
+    })
+  } catch (cause) {
+    const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message
+    throw new CliFailure(
+      `${access.url} is not reachable (${why}): is pilotlight serve running?`,
+      EXIT.notReachable,
+    )
+  }
+  if (response.status !== 200 || response.body === null) answerOf(response.status, await response.text())
+  const handle = openSync(part, 'w', 0o600)
+  const hash = createHash('sha256')
+  let bytes = 0
+  try {
+    for await (const chunk of response.body ?? []) {
+      writeSync(handle, chunk)
+      hash.update(chunk)
+      bytes += chunk.length
+    }
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+  const wanted = Number(response.headers.get('content-length'))
+  if (bytes !== wanted)
+    throw new CliFailure(`the backup broke off: got ${bytes} bytes of ${wanted}; run it again`)
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+function shown({ clusters, machines, lastTimeMs, migrations }: DatabaseFacts) {
+  return { clusters, machines, as_of: new Date(lastTimeMs).toISOString(), migrations }
+}
+
+/** Restores a file, or without one only marks the database that is there. */
+export function restore(
+  file: string | undefined,
+  options: { readonly config?: string; readonly takeOver?: boolean },
+): Readonly<Record<string, unknown>> {
+  const { dataDir } = configFromElsewhere(options.config)
+  const by = options.takeOver === true ? 'take-over' : 'restore'
+  if (file === undefined)
+    return { data_dir: dataDir, ...shown(markRestored(dataDir, MIGRATIONS, by)), kept_as: null }
+  const facts = restoreDatabase(dataDir, file, MIGRATIONS, by)
+  return { data_dir: dataDir, ...shown(facts), kept_as: facts.keptAs ?? null }
+}

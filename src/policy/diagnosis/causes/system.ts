@@ -1,0 +1,110 @@
+import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
+import { SERVICE_OF_STEP } from '../limits.ts'
+import type { AttemptRecords } from '../timeline.ts'
+
+/** What keeps a machine between its kernel and its first report. */
+export const SYSTEM_CAUSES: readonly Cause[] = [
+  {
+    code: 'config-refused',
+    title: 'the configuration was refused to it',
+    when: STUCK,
+    detect(c) {
+      const refused = c.traces('redeem').filter(({ key }) => key !== 'given')
+      const last = refused.reduce<(typeof refused)[number] | undefined>(
+        (latest, row) => (latest === undefined || row.lastAtMs >= latest.lastAtMs ? row : latest),
+        undefined,
+      )
+      if (last === undefined || c.traces('redeem', 'given').length > 0) return undefined
+      return {
+        likelihood: 'certain',
+        text: `asked ${times(last.times)} from ${last.facts.address}, refused: ${last.key}${addressHint(c, last.key)}`,
+      }
+    },
+    cure(c) {
+      const last =
+        c
+          .traces('redeem')
+          .filter(({ key }) => key !== 'given')
+          .at(-1)?.key ?? ''
+      return (
+        CURE_OF_REFUSAL[last] ??
+        `arm it again and reboot it: pilotlight machine arm ${c.snapshot.machine.name}`
+      )
+    },
+  },
+  {
+    code: 'config-not-asked',
+    title: 'the system runs and does not ask for its configuration',
+    when: STUCK,
+    detect(c) {
+      if (c.situation.stage !== 'initrd-sent' || c.traces('redeem').length > 0) return undefined
+      const ack = c.traces('dhcp', 'request:system').find(({ facts }) => facts.answer === 'ack')
+      if (ack === undefined) return undefined
+      return {
+        likelihood: 'likely',
+        text: `the system took the address ${ack.facts.address} ${ago(c, ack.lastAtMs)} ago, and has not asked since`,
+      }
+    },
+    cure: () =>
+      'the image must hold pilotlight-config.service; check it on the console (systemctl status pilotlight-config), and that the boot HTTP port is let through',
+  },
+  {
+    code: 'system-silent',
+    title: 'the kernel does not start, or has no driver for its network port',
+    when: STUCK,
+    detect(c) {
+      if (c.situation.stage !== 'initrd-sent' || c.traces('redeem').length > 0) return undefined
+      if (c.traces('dhcp', 'discover:system').length + c.traces('dhcp', 'request:system').length > 0)
+        return undefined
+      return {
+        likelihood: 'likely',
+        text: `kernel and initrd were sent whole ${ago(c, c.situation.sinceMs)} ago; the system has not asked for an address`,
+      }
+    },
+    cure: () =>
+      'read the serial console (console=ttyS0 in the image’s parameters); the initrd needs the driver of the boot port',
+  },
+  {
+    code: 'first-boot-not-started',
+    title:
+      'the configuration was taken and no step has begun: the service before it does not start, or the units are missing',
+    when: STUCK,
+    detect(c) {
+      const { step } = c.situation
+      const { records } = c.snapshot
+      if (step === undefined || records === undefined || hasBegun(records, step)) return undefined
+      const service = SERVICE_OF_STEP[step]
+      const after = c.situation.stage ?? ''
+      return {
+        likelihood: 'likely',
+        text: `${after} is ${ago(c, c.situation.sinceMs)} ago, and ${step} has not begun; it comes after ${service}.service`,
+        service,
+      }
+    },
+    cure: (c) =>
+      `on the node: systemctl status ${SERVICE_OF_STEP[c.situation.step ?? 'chainfire-cluster-join']} ${c.situation.step}`,
+  },
+]
+
+const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
+  'wrong-address':
+    'the system must keep the address of the loader: let it identify itself by its MAC (ClientIdentifier=mac), on the same port',
+  'used-token':
+    'it rebooted after taking its configuration: arm it again (pilotlight machine arm NAME) and reboot it',
+  'already-redeemed':
+    'it rebooted in first boot, or somebody else took it: find out who has that address, then arm it again',
+  'expired-token':
+    'the image takes longer than the token lives (15 min): arm it again and reboot it; check the link’s speed',
+  'no-cluster': 'put it into a cluster: pilotlight machine edit NAME --cluster',
+  'unknown-token': 'its kernel command line is of another server or an older script: reboot it',
+}
+
+function addressHint(c: Case, reason: string): string {
+  if (reason !== 'wrong-address') return ''
+  const leased = c.traces('script', 'armed').at(-1)?.facts.address
+  return leased === undefined ? '' : `; its lease is ${leased}`
+}
+
+function hasBegun(records: AttemptRecords, step: string): boolean {
+  return records.steps.some((record) => record.step === step)
+}

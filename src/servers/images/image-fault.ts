@@ -1,0 +1,19 @@
+/** What cannot be taken in as an image: what is wrong, and the cure. */
+export class ImageFault extends Error {
+  readonly code: string
+  readonly cure: string
+  /** HTTP status for the caller: 422 for the set itself, 503 and 507 for what has nothing to do with it. */
+  readonly status: 409 | 422 | 503 | 507
+  constructor(
+    code: string,
+    detail: string,
+    cure: string,
+    status: ImageFault['status'] = 422,
+    cause?: unknown,
+  ) {
+    super(detail, { cause })
+    this.code = code
+    this.cure = cure
+    this.status = status
+  }
+}

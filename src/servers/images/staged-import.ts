@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { MAGIC_BYTES } from '../../model/image-magic.ts'
+import { freeSpaceFault } from '../../policy/free-space.ts'
+import { ImageFault } from './image-fault.ts'
+
+/** A file that was taken in whole: hashed as it was written, and synced. */
+export interface TakenFile {
+  /** What it is called where it comes from. */
+  readonly name: string
+  readonly bytes: number
+  readonly sha256: string
+  /** Its first bytes, for the checks of what it is. */
+  readonly head: Uint8Array
+  readonly stagedAt: string
+}
+
+const LOOK_AT_DISK_EVERY_BYTES = 16 * 1024 * 1024
+const READ_ONLY = 0o444
+
+/** A directory of its own in which one import gathers its files; discarded when it ends, however it ends. */
+export class StagedImport {
+  readonly #directory: string
+  readonly #freeBytes: () => Promise<number>
+  #count = 0
+  #total = 0
+
+  constructor(directory: string, freeBytes: () => Promise<number>) {
+    this.#directory = directory
+    this.#freeBytes = freeBytes
+  }
+
+  /**
+   * Writes, hashes and syncs one file.
+   *
+   * @throws ImageFault `disk-full` or `image-too-large`
+   */
+  async take(name: string, source: AsyncIterable<Uint8Array>, maxTotalBytes: number): Promise<TakenFile> {
+    const part = path.join(this.#directory, `${++this.#count}.part`)
+    const hash = createHash('sha256')
+    const head = Buffer.alloc(MAGIC_BYTES)
+    let bytes = 0
+    let looked = Number.NEGATIVE_INFINITY
+    const handle = await open(part, 'wx', 0o600)
+    try {
+      for await (const chunk of source) {
+        if (bytes - looked >= LOOK_AT_DISK_EVERY_BYTES) {
+          await this.#demandSpace()
+          looked = bytes
+        }
+        if (bytes < head.length) Buffer.from(chunk).copy(head, bytes)
+        this.#total += chunk.length
+        if (this.#total > maxTotalBytes) throw tooLarge(maxTotalBytes)
+        hash.update(chunk)
+        await writeAll(handle, chunk)
+        bytes += chunk.length
+      }
+      await handle.chmod(READ_ONLY)
+      await handle.sync()
+    } catch (error) {
+      throw asFault(error)
+    } finally {
+      await handle.close()
+    }
+    const sha256 = hash.digest('hex')
+    const stagedAt = path.join(this.#directory, sha256)
+    await rename(part, stagedAt)
+    return { name, bytes, sha256, head: head.subarray(0, Math.min(bytes, head.length)), stagedAt }
+  }
+
+  /** The text of a small file that was taken. */
+  async textOf(file: TakenFile): Promise<string> {
+    if (file.bytes > 64 * 1024)
+      throw new ImageFault(
+        'script-too-long',
+        `${file.name} has ${file.bytes} bytes, want at most 65536`,
+        'is it a script at all?',
+      )
+    return readFile(file.stagedAt, 'utf8')
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async #demandSpace(): Promise<void> {
+    const fault = freeSpaceFault(await this.#freeBytes())
+    if (fault !== undefined) throw new ImageFault(fault.code, fault.detail, fault.cure, 507)
+  }
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    const { bytesWritten } = await handle.write(chunk, at, chunk.length - at)
+    at += bytesWritten
+  }
+}
+
+function tooLarge(maxBytes: number): ImageFault {
+  return new ImageFault(
+    'image-too-large',
+    `the set has more than ${Math.floor(maxBytes / 1024 / 1024)} MiB`,
+    'import only the set itself, or raise images.max_set_mib',
+  )
+}
+
+function asFault(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  const detail = 'the data disk is full; nothing was imported'
+  return new ImageFault('disk-full', detail, 'free space on the data disk: pilotlight image gc', 507, error)
+}

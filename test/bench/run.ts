@@ -1,0 +1,41 @@
+import { readdirSync } from 'node:fs'
+import os from 'node:os'
+import type { BenchOptions, BenchResult } from './report.ts'
+
+/** `npm run bench -- NAME [--json]`: runs `NAME.bench.ts` beside this file and prints its figures. */
+
+const names = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.bench.ts'))
+  .map((file) => file.slice(0, -'.bench.ts'.length))
+const args = process.argv.slice(2)
+const [name] = args.filter((arg) => !arg.startsWith('--'))
+const isJson = args.includes('--json')
+
+if (name === undefined || !names.includes(name)) {
+  console.error(`usage: npm run bench -- ${names.join('|')} [--json]; got ${name ?? 'no name'}`)
+  process.exit(2)
+}
+
+const { bench } = (await import(`./${name}.bench.ts`)) as {
+  bench(options: BenchOptions): Promise<BenchResult>
+}
+const say = (line: string) => (isJson ? console.error(line) : console.log(line))
+// The figures are ratios between servers on one machine: what else runs on it should not be part of them.
+if (process.getuid?.() === 0) os.setPriority(-15)
+const [cpu] = os.cpus()
+say(
+  `${os.availableParallelism()} cores, ${cpu?.model ?? 'unknown'}, ${os.type()} ${os.release()}, Node ${process.version}`,
+)
+const result = await bench({ say, args })
+if (isJson) console.log(JSON.stringify(result, null, 2))
+else {
+  for (const { work, server, value, unit } of result.rows)
+    console.log(`${work.padEnd(40)} ${server.padEnd(24)} ${String(round(value)).padStart(12)} ${unit}`)
+  for (const { name: target, got, want, met } of result.targets)
+    console.log(`${met ? 'met   ' : 'MISSED'} ${target}: ${round(got)}, want ${want}`)
+}
+process.exitCode = result.targets.every(({ met }) => met) ? 0 : 1
+
+function round(value: number): number {
+  return Number(value.toPrecision(4))
+}
