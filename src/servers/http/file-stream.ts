@@ -51,6 +51,7 @@ export class FileStream {
   #sentBytes = 0
   #sentInWindow = 0
   #file: VerifiedFile | undefined
+  #isReading = false
   readonly #pinned: PinnedChunk[] = []
   #writer: PoolWriter | undefined
   #timer: NodeJS.Timeout
@@ -99,10 +100,7 @@ export class FileStream {
     const start = index * CHUNK_BYTES
     const length = Math.min(CHUNK_BYTES, fileBytes - start)
     cache
-      .fetch(key, length, async (into) => {
-        this.#file ??= await this.#open()
-        await this.#file.read(into, start)
-      })
+      .fetch(key, length, (into) => this.#read(into, start))
       .then(
         (chunk) => {
           if (this.#isOver) return chunk.release()
@@ -115,10 +113,16 @@ export class FileStream {
       )
   }
 
-  async #open(): Promise<VerifiedFile> {
-    const file = await this.#parts.open()
-    if (this.#isOver) file.close()
-    return file
+  /** Reads for all who wait for the chunk: a reader that hangs up meanwhile takes it from nobody. */
+  async #read(into: Uint8Array, start: number): Promise<void> {
+    this.#isReading = true
+    try {
+      this.#file ??= await this.#parts.open()
+      await this.#file.read(into, start)
+    } finally {
+      this.#isReading = false
+      if (this.#isOver) this.#file?.close()
+    }
   }
 
   #write(first: PinnedChunk, index: number, part: ByteRange): void {
@@ -186,7 +190,7 @@ export class FileStream {
     const { response, body } = this.#parts
     // A destroyed response may never call back: then nobody writes from these buffers any more either.
     if (this.#writer?.isWriting !== true) this.#release()
-    this.#file?.close()
+    if (!this.#isReading) this.#file?.close()
     const isWhole = this.#partIndex >= body.length && response.writableFinished
     const error = isWhole ? undefined : this.#error
     this.#resolve({ bytes: this.#sentBytes, isWhole, ...(error === undefined ? {} : { error }) })
