@@ -1,5 +1,5 @@
 import { concatBytes } from '../net/bytes.ts'
-import { type Ipv4, ipv4FromBytes, UNSPECIFIED } from '../net/ipv4.ts'
+import { type Ipv4, ipv4FromNumber, UNSPECIFIED } from '../net/ipv4.ts'
 import { type DhcpPacket, MESSAGE_TYPES, type MessageType, OPTION } from './packet.ts'
 
 /** Why a datagram is no DHCP message for us; stable words, counted by the server. */
@@ -54,18 +54,16 @@ export function decode(bytes: Uint8Array, want: 'request' | 'reply' = 'request')
   if (hlen > 16 || (htype === 0 && hlen !== 0)) return dropped('bad-hardware-address')
   if (view.getUint32(COOKIE_AT) !== COOKIE) return dropped('bad-cookie')
 
-  const parts = new Map<number, Uint8Array[]>()
-  if (!readOptions(whole.subarray(OPTIONS_AT), parts)) return dropped('option-overrun')
-  const overload = parts.get(OPTION.overload)?.[0]?.[0] ?? 0
+  const found = new FoundOptions()
+  if (!readOptions(whole, OPTIONS_AT, whole.length, found)) return dropped('option-overrun')
+  const overload = found.first.get(OPTION.overload)?.[0] ?? 0
   // RFC 3396 §5: the order is options, file, sname.
   const fileIsOptions = (overload & FILE_HOLDS_OPTIONS) !== 0
   const snameIsOptions = (overload & SNAME_HOLDS_OPTIONS) !== 0
-  if (fileIsOptions && !readOptions(whole.subarray(FILE_AT, COOKIE_AT), parts))
-    return dropped('option-overrun')
-  if (snameIsOptions && !readOptions(whole.subarray(SNAME_AT, FILE_AT), parts))
-    return dropped('option-overrun')
+  if (fileIsOptions && !readOptions(whole, FILE_AT, COOKIE_AT, found)) return dropped('option-overrun')
+  if (snameIsOptions && !readOptions(whole, SNAME_AT, FILE_AT, found)) return dropped('option-overrun')
 
-  const options = joined(parts)
+  const options = found.joined()
   const messageType = messageTypeOf(options.get(OPTION.messageType))
   if (messageType === undefined) {
     return dropped(options.has(OPTION.messageType) ? 'bad-message-type' : 'no-message-type')
@@ -104,33 +102,45 @@ function dropped(reason: DropReason): Decoded {
   return { ok: false, reason }
 }
 
-/** Collects the options of one area. False when a length byte points past the area's end. */
-function readOptions(area: Uint8Array, into: Map<number, Uint8Array[]>): boolean {
-  let at = 0
-  while (at < area.length) {
-    const code = area[at]
+/** Collects the options of one area, from `start` up to `end`. False when a length byte points past its end. */
+function readOptions(bytes: Uint8Array, start: number, end: number, into: FoundOptions): boolean {
+  let at = start
+  while (at < end) {
+    const code = bytes[at]
     at += 1
     if (code === undefined || code === OPTION.end) return true
     if (code === 0) continue
-    const length = area[at]
-    if (length === undefined || at + 1 + length > area.length) return false
-    const value = area.subarray(at + 1, at + 1 + length)
-    const earlier = into.get(code)
-    if (earlier === undefined) into.set(code, [value])
-    else earlier.push(value)
+    const length = at < end ? bytes[at] : undefined
+    if (length === undefined || at + 1 + length > end) return false
+    into.add(code, bytes.subarray(at + 1, at + 1 + length))
     at += 1 + length
   }
   return true
 }
 
-/** Joins once at the end: joining at every repeat would let a packet of one-byte repeats cost quadratic time. */
-function joined(parts: ReadonlyMap<number, Uint8Array[]>): Map<number, Uint8Array> {
-  const options = new Map<number, Uint8Array>()
-  for (const [code, values] of parts) {
-    const [only] = values
-    options.set(code, values.length === 1 && only !== undefined ? only : concatBytes(values))
+/** The values by code, and the further ones of a code that comes several times. */
+class FoundOptions {
+  readonly first = new Map<number, Uint8Array>()
+  #further: Map<number, Uint8Array[]> | undefined
+
+  add(code: number, value: Uint8Array): void {
+    if (!this.first.has(code)) {
+      this.first.set(code, value)
+      return
+    }
+    this.#further ??= new Map()
+    const further = this.#further.get(code)
+    if (further === undefined) this.#further.set(code, [value])
+    else further.push(value)
   }
-  return options
+
+  /** Joins once at the end: joining at every repeat would let a packet of one-byte repeats cost quadratic time. */
+  joined(): Map<number, Uint8Array> {
+    const { first } = this
+    for (const [code, further] of this.#further ?? [])
+      first.set(code, concatBytes([first.get(code) ?? new Uint8Array(), ...further]))
+    return first
+  }
 }
 
 function messageTypeOf(value: Uint8Array | undefined): MessageType | undefined {
@@ -138,8 +148,8 @@ function messageTypeOf(value: Uint8Array | undefined): MessageType | undefined {
 }
 
 function addressAt(view: DataView, offset: number): Ipv4 {
-  if (view.getUint32(offset) === 0) return UNSPECIFIED
-  return ipv4FromBytes(new Uint8Array(view.buffer, view.byteOffset + offset, 4))
+  const number = view.getUint32(offset)
+  return number === 0 ? UNSPECIFIED : ipv4FromNumber(number)
 }
 
 function textUpToNul(bytes: Uint8Array, from: number, to: number): string {

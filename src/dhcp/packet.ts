@@ -102,6 +102,7 @@ export function packetOf(
   }
 }
 
+const NO_MAC = '00:00:00:00:00:00'
 const ETHERNET = 1
 const IEEE_802 = 6
 
@@ -114,8 +115,8 @@ export function clientMac(packet: DhcpPacket): Mac | undefined {
   if (packet.hlen !== 6 || (packet.htype !== ETHERNET && packet.htype !== IEEE_802)) return undefined
   const { chaddr } = packet
   if (((chaddr[0] ?? 1) & 1) === 1) return undefined
-  const isZero = chaddr.subarray(0, 6).every((byte) => byte === 0)
-  return isZero ? undefined : macFromBytes(chaddr)
+  const mac = macFromBytes(chaddr)
+  return mac === NO_MAC ? undefined : mac
 }
 
 /** `chaddr` of an Ethernet client: the six bytes of the MAC and ten zeros. */

@@ -1,3 +1,5 @@
+import { SpellingTable } from './spelling-table.ts'
+
 /** An IPv4 address in dotted decimal without leading zeros, `192.0.2.1`. */
 export type Ipv4 = string & { readonly brand: 'Ipv4' }
 
@@ -48,14 +50,23 @@ export function ipv4FromNumber(value: number): Ipv4 {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
     throw new RangeError(`${value} is no IPv4 address, want 0 to 4294967295`)
   }
-  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4
+  return spellings.get(0, value, () => spelled(value)) as Ipv4
+}
+
+/** The addresses that a hall's packets name over and over. */
+const spellings = new SpellingTable(14)
+
+function spelled(value: number): string {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
 }
 
 /** The address in four bytes, network order, starting at `offset`. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
-  const [a, b, c, d] = bytes.subarray(offset, offset + 4)
-  if (d === undefined) throw new RangeError(`an IPv4 address has ${bytes.length - offset} bytes, want 4`)
-  return `${a}.${b}.${c}.${d}` as Ipv4
+  if (bytes.length < offset + 4)
+    throw new RangeError(`an IPv4 address has ${bytes.length - offset} bytes, want 4`)
+  const high = ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0)
+  const low = ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0)
+  return ipv4FromNumber(high * 65_536 + low)
 }
 
 /** The four bytes of an address, network order. */
@@ -85,22 +96,26 @@ export function parseIpv4Range(text: string): Ipv4Range | undefined {
 
 /** The subnet mask of a prefix length: 24 -> `255.255.255.0`. */
 export function netmaskOf(prefixBits: number): Ipv4 {
-  return ipv4FromNumber(prefixBits === 0 ? 0 : (0xffffffff << (32 - prefixBits)) >>> 0)
+  return ipv4FromNumber(maskOf(prefixBits))
+}
+
+function maskOf(prefixBits: number): number {
+  return prefixBits === 0 ? 0 : (0xffffffff << (32 - prefixBits)) >>> 0
 }
 
 /** The first address of the network that holds `address`. */
 export function networkOf(address: Ipv4, prefixBits: number): Ipv4 {
-  return ipv4FromNumber((ipv4ToNumber(address) & ipv4ToNumber(netmaskOf(prefixBits))) >>> 0)
+  return ipv4FromNumber((ipv4ToNumber(address) & maskOf(prefixBits)) >>> 0)
 }
 
 /** The directed broadcast address of a network, `10.0.0.255` for `10.0.0.0/24`. */
 export function broadcastOf(cidr: Cidr): Ipv4 {
-  const hostBits = ~ipv4ToNumber(netmaskOf(cidr.prefixBits)) >>> 0
-  return ipv4FromNumber((ipv4ToNumber(cidr.network) | hostBits) >>> 0)
+  return ipv4FromNumber((ipv4ToNumber(cidr.network) | ~maskOf(cidr.prefixBits)) >>> 0)
 }
 
 export function cidrContains(cidr: Cidr, address: Ipv4): boolean {
-  return networkOf(address, cidr.prefixBits) === cidr.network
+  const differing = ipv4ToNumber(address) ^ ipv4ToNumber(cidr.network)
+  return (differing & maskOf(cidr.prefixBits)) === 0
 }
 
 export function rangeContains(range: Ipv4Range, address: Ipv4): boolean {

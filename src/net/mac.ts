@@ -1,3 +1,5 @@
+import { SpellingTable } from './spelling-table.ts'
+
 /** An Ethernet address (EUI-48) in its one canonical spelling: lower case, colons, `02:00:00:00:00:01`. */
 export type Mac = string & { readonly brand: 'Mac' }
 
@@ -20,9 +22,18 @@ export function parseMac(text: string): Mac | undefined {
 /** The MAC in six bytes as they stand in `chaddr`. The first six bytes count; fewer than six is a bug. */
 export function macFromBytes(bytes: Uint8Array): Mac {
   if (bytes.length < 6) throw new RangeError(`a MAC has ${bytes.length} bytes, want 6`)
+  const high = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)
+  const low = ((bytes[2] ?? 0) << 24) | ((bytes[3] ?? 0) << 16) | ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0)
+  return spellings.get(high, low, () => spelled(bytes)) as Mac
+}
+
+/** A machine's MAC is read off each of its packets, several times. */
+const spellings = new SpellingTable(14)
+
+function spelled(bytes: Uint8Array): string {
   let text = HEX[bytes[0] ?? 0] ?? ''
   for (let index = 1; index < 6; index += 1) text += `:${HEX[bytes[index] ?? 0]}`
-  return text as Mac
+  return text
 }
 
 /** The six bytes of a MAC, in wire order. */

@@ -3,7 +3,6 @@ import { decode } from '../../dhcp/decode.ts'
 import { clientMac, type DhcpPacket } from '../../dhcp/packet.ts'
 import { BROADCAST, type Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
-import type { UdpDatagram } from '../../net/udp-datagram.ts'
 import type { DhcpReply } from '../../policy/dhcp/dhcp-case.ts'
 import type { Arrival, DhcpRequest } from '../../policy/dhcp/question.ts'
 import { DelayedReplies } from './delayed-replies.ts'
@@ -18,7 +17,8 @@ import {
 } from './dhcp-sockets.ts'
 import type { FloodGuard, FloodReason } from './flood-guard.ts'
 import { type DhcpAnswer, type DhcpLog, logAnswer, requestFacts } from './log-answer.ts'
-import type { PacketRecorder, RecordedPacket } from './packet-recorder.ts'
+import type { PacketRecorder } from './packet-recorder.ts'
+import type { RecordedPacket } from './recorded-packet.ts'
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** More than one retry ladder of a large hall; beyond it a client is better served by its own next try. */
@@ -155,7 +155,9 @@ export class DhcpServer {
       )
       return
     }
-    this.#record(mac, isKnown, 'received', {
+    this.#record(mac, isKnown, {
+      atMs: Date.now(),
+      direction: 'received',
       source: remote.address as Ipv4,
       sourcePort: remote.port,
       destination: socket === 'broadcast' ? BROADCAST : this.#options.address,
@@ -185,14 +187,8 @@ export class DhcpServer {
     return reason
   }
 
-  #record(
-    mac: Mac | undefined,
-    isKnown: boolean,
-    direction: RecordedPacket['direction'],
-    datagram: UdpDatagram,
-  ): void {
-    if (mac === undefined) return
-    this.#options.recorder?.record(mac, isKnown, { ...datagram, direction, atMs: Date.now() })
+  #record(mac: Mac | undefined, isKnown: boolean, packet: RecordedPacket): void {
+    if (mac !== undefined) this.#options.recorder?.record(mac, isKnown, packet)
   }
 
   /** Never rejects: a packet must not be able to stop the server. */
@@ -238,7 +234,9 @@ export class DhcpServer {
     const port = this.#portOf(reply, sockets)
     from.send(reply.bytes, port, address, this.#sent)
     const mac = clientMac(reply.packet)
-    this.#record(mac, mac !== undefined && (this.#options.isKnown?.(mac) ?? true), 'sent', {
+    this.#record(mac, mac !== undefined && (this.#options.isKnown?.(mac) ?? true), {
+      atMs: Date.now(),
+      direction: 'sent',
       source: this.#options.address,
       sourcePort: reply.from === 'pxe' ? PXE_PORT : SERVER_PORT,
       destination: address,

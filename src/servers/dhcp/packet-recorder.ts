@@ -1,30 +1,18 @@
 import type { Mac } from '../../net/mac.ts'
-import type { UdpDatagram } from '../../net/udp-datagram.ts'
-
-/** A datagram that was received from a client, or sent to it. */
-export interface RecordedPacket extends UdpDatagram {
-  readonly atMs: number
-  readonly direction: 'received' | 'sent'
-}
+import { PacketCells } from './packet-cells.ts'
+import type { RecordedPacket } from './recorded-packet.ts'
 
 const PACKETS_PER_MAC = 32
 /** What all records together may take; MACs that were heard of longest ago give way. */
 const KNOWN_BYTES = 12 * 1024 * 1024
 const UNKNOWN_BYTES = 2 * 1024 * 1024
-/** What a record takes beside its payload. */
-const RECORD_BYTES = 200
+/** Cells of the largest datagram. */
+const MOST_CELLS_OF_PACKET = PacketCells.cellsOf({ payload: new Uint8Array(0xffff) })
 
-/**
- * A packet as it is kept: its payload as text, a character a byte. A datagram that Node hands over lies at the head of
- * 64 KiB of its own, and while it is kept the rest of them is of no use to anybody; text lies close.
- */
-interface KeptPacket extends Omit<RecordedPacket, 'payload'> {
-  readonly text: string
-}
-
+/** The packets of one MAC, by the number of their first cell, oldest first, and how many cells they take. */
 interface MacRecord {
-  readonly packets: KeptPacket[]
-  bytes: number
+  readonly packets: number[]
+  cells: number
 }
 
 /**
@@ -45,7 +33,6 @@ export class PacketRecorder {
     return macs
       .flatMap((mac) => [...this.#unknown.of(mac), ...this.#known.of(mac)])
       .sort((a, b) => a.atMs - b.atMs)
-      .map(({ text, ...packet }) => ({ ...packet, payload: Buffer.from(text, 'latin1') }))
   }
 
   /** Bytes that all records take. */
@@ -54,56 +41,61 @@ export class PacketRecorder {
   }
 }
 
-/** Two generations, as in `RecentMap`, that are measured in bytes. */
+/** Two generations, as in `RecentMap`, that are measured in cells. */
 class Records {
-  readonly #mostYoungBytes: number
+  readonly #cells: PacketCells
+  readonly #mostYoungCells: number
   #young = new Map<Mac, MacRecord>()
   #old = new Map<Mac, MacRecord>()
-  #youngBytes = 0
-  #oldBytes = 0
+  #youngCells = 0
 
-  constructor(mostBytes: number) {
-    this.#mostYoungBytes = mostBytes / 2
+  constructor(bytes: number) {
+    this.#cells = new PacketCells(bytes)
+    // Before each packet that many are free of each half, though it may come on top of a full record.
+    this.#mostYoungCells = Math.floor(this.#cells.size / 2) - 2 * MOST_CELLS_OF_PACKET
   }
 
   get bytes(): number {
-    return this.#youngBytes + this.#oldBytes
+    return this.#cells.usedBytes
   }
 
-  add(mac: Mac, { payload, ...packet }: RecordedPacket): void {
+  add(mac: Mac, packet: RecordedPacket): void {
     const record = this.#young.get(mac) ?? this.#moved(mac)
-    record.packets.push({ ...packet, text: textOf(payload) })
-    this.#grow(record, payload.length + RECORD_BYTES)
-    if (record.packets.length > PACKETS_PER_MAC) {
-      const oldest = record.packets.shift()
-      if (oldest !== undefined) this.#grow(record, -(oldest.text.length + RECORD_BYTES))
-    }
-    if (this.#youngBytes < this.#mostYoungBytes) return
-    this.#old = this.#young
-    this.#oldBytes = this.#youngBytes
-    this.#young = new Map()
-    this.#youngBytes = 0
+    if (record.packets.length === PACKETS_PER_MAC) this.#dropOldest(record)
+    record.packets.push(this.#cells.write(packet))
+    this.#grow(record, PacketCells.cellsOf(packet))
+    while (record.cells > MOST_CELLS_OF_PACKET && record.packets.length > 1) this.#dropOldest(record)
+    if (this.#youngCells >= this.#mostYoungCells) this.#turn()
   }
 
-  of(mac: Mac): readonly KeptPacket[] {
-    return (this.#young.get(mac) ?? this.#old.get(mac))?.packets ?? []
+  of(mac: Mac): readonly RecordedPacket[] {
+    const record = this.#young.get(mac) ?? this.#old.get(mac)
+    return record?.packets.map((first) => this.#cells.read(first)) ?? []
   }
 
   /** The record of a MAC that was not heard of lately, now among the young. */
   #moved(mac: Mac): MacRecord {
-    const record = this.#old.get(mac) ?? { packets: [], bytes: 0 }
-    if (this.#old.delete(mac)) this.#oldBytes -= record.bytes
+    const record = this.#old.get(mac) ?? { packets: [], cells: 0 }
+    this.#old.delete(mac)
     this.#young.set(mac, record)
-    this.#youngBytes += record.bytes
+    this.#youngCells += record.cells
     return record
   }
 
-  #grow(record: MacRecord, bytes: number): void {
-    record.bytes += bytes
-    this.#youngBytes += bytes
+  #dropOldest(record: MacRecord): void {
+    const oldest = record.packets.shift()
+    if (oldest !== undefined) this.#grow(record, -this.#cells.free(oldest))
   }
-}
 
-function textOf({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString('latin1')
+  #turn(): void {
+    for (const { packets } of this.#old.values()) for (const first of packets) this.#cells.free(first)
+    this.#old = this.#young
+    this.#young = new Map()
+    this.#youngCells = 0
+  }
+
+  #grow(record: MacRecord, cells: number): void {
+    record.cells += cells
+    this.#youngCells += cells
+  }
 }

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { ipv4FromNumber } from '../../../src/net/ipv4.ts'
 import type { Mac } from '../../../src/net/mac.ts'
-import { PacketRecorder, type RecordedPacket } from '../../../src/servers/dhcp/packet-recorder.ts'
+import { PacketRecorder } from '../../../src/servers/dhcp/packet-recorder.ts'
+import type { RecordedPacket } from '../../../src/servers/dhcp/recorded-packet.ts'
 import { ip, mac } from '../../support/dhcp-builders.ts'
 
 const packet = (
@@ -40,6 +41,33 @@ t.test('what is kept is a copy, byte for byte, that does not hold on to the data
   const [kept] = recorder.packetsOf([mac(1)])
   t.same([...(kept?.payload ?? [])], expected)
   t.same(kept, { ...packet(1), payload: kept?.payload }, 'with all else that was recorded')
+})
+
+t.test('packets of every size come back whole, while others of their MAC give way', async (t) => {
+  const recorder = new PacketRecorder()
+  const sizes = [0, 1, 355, 356, 357, 712, 713, 1472, 65_507, 300, 65_507, 12]
+  for (let round = 0; round < 40; round += 1) {
+    for (const [index, size] of sizes.entries()) {
+      const payload = Uint8Array.from({ length: size }, (_, at) => (at * 7 + index) % 251)
+      recorder.record(mac(index), index % 2 === 0, { ...packet(round, size), payload })
+      const kept = recorder.packetsOf([mac(index)])
+      t.same(kept.at(-1)?.payload, payload, `${size} bytes`)
+      t.ok(kept.length >= Math.min(round + 1, size > 60_000 ? 1 : 4))
+    }
+  }
+  t.ok(recorder.bytes < 14 * 1024 * 1024)
+})
+
+t.test('many MACs that come back again and again keep their newest packets', async (t) => {
+  const recorder = new PacketRecorder()
+  let lost = 0
+  for (let at = 0; at < 200_000; at += 1) {
+    const from = invented((at * 7919) % 3000)
+    recorder.record(from, true, packet(at, 200 + (at % 900)))
+    if (recorder.packetsOf([from]).at(-1)?.atMs !== at) lost += 1
+  }
+  t.equal(lost, 0)
+  t.ok(recorder.bytes <= 12 * 1024 * 1024)
 })
 
 t.test('the ports of one machine are shown together, in the order of time', async (t) => {

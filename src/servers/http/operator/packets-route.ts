@@ -5,7 +5,7 @@ import { writeCaptureFile } from '../../../net/capture-file.ts'
 import { type Mac, parseMac } from '../../../net/mac.ts'
 import { ipv4PacketOf } from '../../../net/udp-datagram.ts'
 import { findMachine } from '../../../store/snapshots/machine.ts'
-import type { RecordedPacket } from '../../dhcp/packet-recorder.ts'
+import type { RecordedPacket } from '../../dhcp/recorded-packet.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { notFound } from './problem.ts'
 
