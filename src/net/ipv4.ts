@@ -131,5 +131,12 @@ export function isHostAddress(cidr: Cidr, address: Ipv4): boolean {
 }
 
 export function formatCidr(cidr: Cidr): string {
-  return `${cidr.network}/${cidr.prefixBits}`
+  const known = cidrTexts.get(cidr)
+  if (known !== undefined) return known
+  const text = `${cidr.network}/${cidr.prefixBits}`
+  cidrTexts.set(cidr, text)
+  return text
 }
+
+/** A subnet is named several times for every packet, and always by the very same object. */
+const cidrTexts = new WeakMap<Cidr, string>()

@@ -2,12 +2,13 @@ import type { Lease } from '../../model/lease.ts'
 import { type Ipv4, type Ipv4Range, ipv4FromNumber, ipv4ToNumber } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import type { Db } from '../open-database.ts'
+import { LeaseIndex } from './lease-index.ts'
+import { LEASE_COLUMNS, leaseOf, optionalLease } from './lease-row.ts'
 import type { Offers } from './offers.ts'
 import { PoolMap } from './pool-map.ts'
 import { RowCache } from './row-cache.ts'
-import { given, type Row } from './rows.ts'
-
-const COLUMNS = 'subnet, mac, address, state, granted_at_ms, expires_at_ms, client_id, server_id'
+import type { Row } from './rows.ts'
+import { WholeIndex } from './whole-index.ts'
 
 const PUT = `
   INSERT INTO lease (subnet, mac, address, address_no, state, granted_at_ms, expires_at_ms, client_id, server_id)
@@ -31,7 +32,7 @@ const MAKE_ROOM = `
 
 /** Of the addresses of a range that were leased once, those whose lease ended longest ago come first. */
 const ENDED = `
-  SELECT ${COLUMNS} FROM lease AS ended
+  SELECT ${LEASE_COLUMNS} FROM lease AS ended
   WHERE subnet = @subnet AND expires_at_ms <= @nowMs AND address_no BETWEEN @first AND @last
     AND NOT EXISTS (
       SELECT 1 FROM quarantine WHERE quarantine.address = ended.address AND quarantine.until_ms > @nowMs)
@@ -68,24 +69,25 @@ export interface PoolWalk {
 export class LeasesTable {
   readonly #pools = new Map<string, PoolMap>()
   readonly #offers: Offers
-  /** By `clientOf`. */
-  readonly #byClient: RowCache<string, Lease>
+  readonly #mostCached: number
+  /** By subnet and MAC. */
+  readonly #byClient = new Map<string, RowCache<Mac, Lease>>()
   readonly #byAddress: RowCache<Ipv4, Lease>
-  readonly #quarantinedUntil: RowCache<Ipv4, number>
+  readonly #index: LeaseIndex | undefined
+  readonly #quarantinedUntil: WholeIndex<Ipv4, number> | undefined
   readonly #statements
 
   constructor(db: Db, offers: Offers, mostCached: number) {
     this.#offers = offers
-    this.#byClient = new RowCache(mostCached)
+    this.#mostCached = mostCached
     this.#byAddress = new RowCache(mostCached)
-    this.#quarantinedUntil = new RowCache(mostCached)
     this.#statements = {
-      byMac: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE subnet = ? AND mac = ?`),
-      atAddress: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE address_no = ?`),
+      byMac: db.prepare(`SELECT ${LEASE_COLUMNS} FROM lease WHERE subnet = ? AND mac = ?`),
+      atAddress: db.prepare(`SELECT ${LEASE_COLUMNS} FROM lease WHERE address_no = ?`),
       list: db.prepare(
-        `SELECT ${COLUMNS} FROM lease WHERE (subnet, mac) > (?, ?) ORDER BY subnet, mac LIMIT ?`,
+        `SELECT ${LEASE_COLUMNS} FROM lease WHERE (subnet, mac) > (?, ?) ORDER BY subnet, mac LIMIT ?`,
       ),
-      ofMac: db.prepare(`SELECT ${COLUMNS} FROM lease WHERE mac = ?`),
+      ofMac: db.prepare(`SELECT ${LEASE_COLUMNS} FROM lease WHERE mac = ?`),
       put: db.prepare(PUT),
       renew: db.prepare(RENEW),
       makeRoom: db.prepare(MAKE_ROOM),
@@ -102,13 +104,22 @@ export class LeasesTable {
         .prepare("SELECT count(*) FROM quarantine WHERE mac = ? AND until_ms > ? AND why = 'declined'")
         .pluck(),
       held: db.prepare(HELD).pluck(),
+      rowsOfMacs: db.prepare('SELECT mac, count(*) FROM lease GROUP BY mac').raw(),
+      rowsAt: db.prepare('SELECT address_no, mac FROM lease').raw(),
+      quarantines: db.prepare('SELECT address, until_ms FROM quarantine').raw(),
     }
+    const { rowsOfMacs, rowsAt, quarantines } = this.#statements
+    if (mostCached === 0) return
+    this.#index = new LeaseIndex({
+      macs: () => rowsOfMacs.all() as [Mac, number][],
+      addresses: () => rowsAt.all() as [number, Mac][],
+    })
+    this.#quarantinedUntil = new WholeIndex(() => quarantines.all() as [Ipv4, number][])
   }
 
   byMac(subnet: string, mac: Mac): Lease | undefined {
-    return this.#byClient.get(clientOf(subnet, mac), () =>
-      optionalLease(this.#statements.byMac.get(subnet, mac)),
-    )
+    if (this.#index?.hasMac(mac) === false) return undefined
+    return this.#clientsOf(subnet).get(mac, () => optionalLease(this.#statements.byMac.get(subnet, mac)))
   }
 
   /** The client's lease rows in all subnets, ended ones included. */
@@ -118,6 +129,7 @@ export class LeasesTable {
 
   /** The lease row at an address, in force or ended. */
   atAddress(address: Ipv4): Lease | undefined {
+    if (this.#index?.hasAddress(address) === false) return undefined
     return this.#byAddress.get(address, () =>
       optionalLease(this.#statements.atAddress.get(ipv4ToNumber(address))),
     )
@@ -139,7 +151,7 @@ export class LeasesTable {
     const before = this.byMac(subnet, mac)
     if (before?.address === address) this.#renew(lease)
     else this.#move(lease, before)
-    this.#byClient.put(clientOf(subnet, mac), lease)
+    this.#clientsOf(subnet).put(mac, lease)
     this.#byAddress.put(address, lease)
   }
 
@@ -151,21 +163,19 @@ export class LeasesTable {
   release(subnet: string, mac: Mac, atMs: number): void {
     const lease = this.byMac(subnet, mac)
     this.#statements.release.run(atMs, subnet, mac)
-    this.#byClient.forget(clientOf(subnet, mac))
+    this.#clientsOf(subnet).forget(mac)
     if (lease !== undefined) this.#byAddress.forget(lease.address)
   }
 
   quarantinedUntilMs(address: Ipv4): number | undefined {
-    return this.#quarantinedUntil.get(
-      address,
-      () => this.#statements.quarantinedUntil.get(address) as number | undefined,
-    )
+    if (this.#quarantinedUntil !== undefined) return this.#quarantinedUntil.get(address)
+    return this.#statements.quarantinedUntil.get(address) as number | undefined
   }
 
   quarantine(entry: Quarantine): void {
     const { subnet, address, untilMs, why, mac } = entry
     this.#statements.quarantine.run({ subnet, address, untilMs, why, mac })
-    this.#quarantinedUntil.forget(address)
+    this.#quarantinedUntil?.put(address, untilMs)
   }
 
   /** How many addresses are in quarantine because this client declined them. */
@@ -203,10 +213,26 @@ export class LeasesTable {
     return undefined
   }
 
+  /** Called after COMMIT. */
+  settle(): void {
+    this.#index?.settle()
+    this.#quarantinedUntil?.settle()
+  }
+
+  /** Called after a rollback. */
   forgetCache(): void {
-    this.#byClient.forgetAll()
+    this.#index?.forgetChanges()
+    this.#quarantinedUntil?.forgetChanges()
+    this.#byClient.clear()
     this.#byAddress.forgetAll()
-    this.#quarantinedUntil.forgetAll()
+  }
+
+  #clientsOf(subnet: string): RowCache<Mac, Lease> {
+    const known = this.#byClient.get(subnet)
+    if (known !== undefined) return known
+    const cache = new RowCache<Mac, Lease>(this.#mostCached)
+    this.#byClient.set(subnet, cache)
+    return cache
   }
 
   #renew({ subnet, mac, state, grantedAtMs, expiresAtMs, clientId, serverId }: Lease): void {
@@ -221,14 +247,21 @@ export class LeasesTable {
     const { address } = lease
     const row = { clientId: null, serverId: null, ...lease, addressNo: ipv4ToNumber(address) }
     const ended = this.atAddress(address)
-    this.#statements.makeRoom.run(row)
-    if (ended !== undefined) this.#byClient.forget(clientOf(ended.subnet, ended.mac))
+    if (ended !== undefined) this.#makeRoom(row, ended)
     // Should this be undone, the old address only looks as if it had never been leased, and is looked up again.
     if (before !== undefined) {
       for (const map of this.#pools.values()) map.clear(ipv4ToNumber(before.address))
       this.#byAddress.forget(before.address)
     }
     this.#statements.put.run(row)
+    this.#index?.put(lease.mac, address, before?.address)
+  }
+
+  /** What ended at an address goes; a lease of another client that is in force stays in the way. */
+  #makeRoom(row: Record<string, unknown>, ended: Lease): void {
+    const { changes } = this.#statements.makeRoom.run(row)
+    this.#clientsOf(ended.subnet).forget(ended.mac)
+    if (changes > 0) this.#index?.drop(ended.mac, ended.address)
   }
 
   #poolMap(first: number, last: number): PoolMap {
@@ -255,25 +288,4 @@ function hashOf(mac: Mac): number {
     hash = Math.imul(hash ^ mac.charCodeAt(index), 0x01000193) >>> 0
   }
   return hash
-}
-
-function clientOf(subnet: string, mac: Mac): string {
-  return `${mac} ${subnet}`
-}
-
-function optionalLease(row: unknown): Lease | undefined {
-  return row === undefined ? undefined : leaseOf(row as Row)
-}
-
-function leaseOf(row: Row): Lease {
-  return {
-    subnet: row.subnet,
-    mac: row.mac,
-    address: row.address,
-    state: row.state,
-    grantedAtMs: row.granted_at_ms,
-    expiresAtMs: row.expires_at_ms,
-    ...given('clientId', row.client_id),
-    ...given('serverId', row.server_id),
-  }
 }

@@ -2,9 +2,9 @@ import type { AcceptedIdentity, HoldReason, Machine, MachineState } from '../../
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import type { Db } from '../open-database.ts'
-import { MacIndex } from './mac-index.ts'
 import { RowCache } from './row-cache.ts'
 import { given, type Row } from './rows.ts'
+import { WholeIndex } from './whole-index.ts'
 
 const COLUMNS = `machine_id, name, uuid, serial, role, state, cluster_id, image_id, image_name, ram_mib,
   kernel_arguments, boot_mode, local_boot, loader,
@@ -25,15 +25,15 @@ const PUT = `
 
 /** Machines and their MACs. What is read for every packet is remembered: see `RowCache`. */
 export class MachinesTable {
-  readonly #macs: MacIndex | undefined
-  readonly #byId: RowCache<string, Machine>
+  /** Which machine each MAC is. */
+  readonly #macs: WholeIndex<Mac, string> | undefined
   /** Whose reservation an address is. */
-  readonly #reservedFor: RowCache<Ipv4, string>
+  readonly #reservedFor: WholeIndex<Ipv4, string> | undefined
+  readonly #byId: RowCache<string, Machine>
   readonly #statements
 
   constructor(db: Db, mostCached: number) {
     this.#byId = new RowCache(mostCached, false)
-    this.#reservedFor = new RowCache(mostCached)
     this.#statements = {
       // `+?`: where a bare parameter could make the order simpler, SQLite compiles the statement anew for each value.
       macs: db.prepare('SELECT mac FROM machine_mac WHERE machine_id = +? ORDER BY position').pluck(),
@@ -43,6 +43,9 @@ export class MachinesTable {
       byName: db.prepare(`SELECT ${COLUMNS} FROM machine WHERE name = ?`),
       byReserved: db.prepare(`SELECT ${COLUMNS} FROM machine WHERE reserved_address = ?`),
       reservedFor: db.prepare('SELECT machine_id FROM machine WHERE reserved_address = ?').pluck(),
+      allReserved: db
+        .prepare('SELECT reserved_address, machine_id FROM machine WHERE reserved_address IS NOT NULL')
+        .raw(),
       reservation: db.prepare('SELECT reserved_address FROM machine WHERE machine_id = ?').pluck(),
       ofCluster: db.prepare(`SELECT ${COLUMNS} FROM machine WHERE cluster_id = ? ORDER BY name`),
       list: db.prepare(`SELECT ${COLUMNS} FROM machine WHERE name > ? ORDER BY name LIMIT ?`),
@@ -62,8 +65,10 @@ export class MachinesTable {
         'UPDATE machine SET uuid = coalesce(uuid, ?), serial = coalesce(serial, ?) WHERE machine_id = ?',
       ),
     }
-    const { allMacs } = this.#statements
-    if (mostCached > 0) this.#macs = new MacIndex(() => allMacs.iterate() as Iterable<[Mac, string]>)
+    const { allMacs, allReserved } = this.#statements
+    if (mostCached === 0) return
+    this.#macs = new WholeIndex(() => allMacs.all() as [Mac, string][])
+    this.#reservedFor = new WholeIndex(() => allReserved.all() as [Ipv4, string][])
   }
 
   /** Whether a MAC is a machine's; costs no query where MACs are remembered. */
@@ -91,10 +96,8 @@ export class MachinesTable {
 
   /** Id of the machine whose reservation the address is. */
   reservedFor(address: Ipv4): string | undefined {
-    return this.#reservedFor.get(
-      address,
-      () => this.#statements.reservedFor.get(address) as string | undefined,
-    )
+    if (this.#reservedFor !== undefined) return this.#reservedFor.get(address)
+    return this.#statements.reservedFor.get(address) as string | undefined
   }
 
   ofCluster(clusterId: string): readonly Machine[] {
@@ -113,7 +116,7 @@ export class MachinesTable {
 
   put(machine: Machine): void {
     const { macs, kernelArguments = [], extraConfig, acceptedAs, dhcpOptions, ...fields } = machine
-    this.#forget(machine.id)
+    this.#forgetWhole(machine.id)
     this.#statements.put.run({
       ...NO_OPTIONALS,
       ...fields,
@@ -128,7 +131,7 @@ export class MachinesTable {
       this.#statements.putMac.run(mac, machine.id, position)
       this.#macs?.put(mac, machine.id)
     })
-    this.#forget(machine.id)
+    if (machine.reservedAddress !== undefined) this.#reservedFor?.put(machine.reservedAddress, machine.id)
   }
 
   /** A MAC that nobody has registered becomes a machine that nobody has accepted. */
@@ -146,7 +149,7 @@ export class MachinesTable {
   }
 
   delete(machineId: string): void {
-    this.#forget(machineId)
+    this.#forgetWhole(machineId)
     this.#dropMacs(machineId)
     this.#statements.delete.run(machineId)
   }
@@ -185,17 +188,18 @@ export class MachinesTable {
   /** Called after COMMIT. */
   settle(): void {
     this.#macs?.settle()
+    this.#reservedFor?.settle()
   }
 
   /** Called after a rollback. */
   forgetCache(): void {
     this.#macs?.forgetChanges()
+    this.#reservedFor?.forgetChanges()
     this.#byId.forgetAll()
-    this.#reservedFor.forgetAll()
   }
 
   #idOfMac(mac: Mac): string | undefined {
-    if (this.#macs !== undefined) return this.#macs.idOf(mac)
+    if (this.#macs !== undefined) return this.#macs.get(mac)
     return this.#statements.idOfMac.get(mac) as string | undefined
   }
 
@@ -203,11 +207,15 @@ export class MachinesTable {
     for (const mac of this.#statements.macs.all(machineId)) this.#macs?.drop(mac as Mac)
   }
 
-  /** Forgets what is remembered of a machine as its rows stand. */
   #forget(machineId: string): void {
     this.#byId.forget(machineId)
+  }
+
+  /** Forgets a machine with the reservation that its row states. */
+  #forgetWhole(machineId: string): void {
+    this.#forget(machineId)
     const reserved = this.#statements.reservation.get(machineId) as Ipv4 | null | undefined
-    if (typeof reserved === 'string') this.#reservedFor.forget(reserved)
+    if (typeof reserved === 'string') this.#reservedFor?.drop(reserved)
   }
 
   #optional(row: unknown): Machine | undefined {

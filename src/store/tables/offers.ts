@@ -7,14 +7,14 @@ import type { Mac } from '../../net/mac.ts'
  * it does for rows. There are never more of them than addresses, and one at most for each client of a subnet.
  */
 export class Offers {
-  readonly #byClient = new Map<string, Offer>()
+  /** By subnet and MAC: putting both together into one key would cost more than to look twice. */
+  readonly #bySubnet = new Map<string, Map<Mac, Offer>>()
   readonly #byAddress = new Map<Ipv4, Offer>()
-  /** What stood before each change of the transaction that is open, oldest first. */
-  readonly #before: { readonly client: string; readonly address: Ipv4; readonly offer: Offer | undefined }[] =
-    []
+  /** The changes of the transaction that is open, oldest first. */
+  readonly #changes: { readonly isPut: boolean; readonly offer: Offer }[] = []
 
   byMac(subnet: string, mac: Mac): Offer | undefined {
-    return this.#byClient.get(clientOf(subnet, mac))
+    return this.#bySubnet.get(subnet)?.get(mac)
   }
 
   at(address: Ipv4): Offer | undefined {
@@ -27,44 +27,44 @@ export class Offers {
     const other = this.#byAddress.get(address)
     if (other !== undefined && other.mac !== mac) this.drop(other.subnet, other.mac)
     this.drop(subnet, mac)
-    const client = clientOf(subnet, mac)
-    this.#before.push({ client, address, offer: undefined })
-    this.#set(client, offer)
+    this.#changes.push({ isPut: true, offer })
+    this.#set(offer)
   }
 
   drop(subnet: string, mac: Mac): void {
-    const client = clientOf(subnet, mac)
-    const offer = this.#byClient.get(client)
+    const offer = this.byMac(subnet, mac)
     if (offer === undefined) return
-    this.#before.push({ client, address: offer.address, offer })
-    this.#byClient.delete(client)
-    this.#byAddress.delete(offer.address)
+    this.#changes.push({ isPut: false, offer })
+    this.#delete(offer)
   }
 
   /** The point that `undoTo` goes back to. */
   get mark(): number {
-    return this.#before.length
+    return this.#changes.length
   }
 
   undoTo(mark: number): void {
-    for (const { client, address, offer } of this.#before.splice(mark).reverse()) {
-      this.#byClient.delete(client)
-      this.#byAddress.delete(address)
-      if (offer !== undefined) this.#set(client, offer)
+    for (const { isPut, offer } of this.#changes.splice(mark).reverse()) {
+      if (isPut) this.#delete(offer)
+      else this.#set(offer)
     }
   }
 
   /** Called after COMMIT: what was changed stays. */
   settle(): void {
-    this.#before.length = 0
+    this.#changes.length = 0
   }
 
-  #set(client: string, offer: Offer): void {
-    this.#byClient.set(client, offer)
-    this.#byAddress.set(offer.address, offer)
+  #set(offer: Offer): void {
+    const { subnet, mac, address } = offer
+    const ofSubnet = this.#bySubnet.get(subnet)
+    if (ofSubnet === undefined) this.#bySubnet.set(subnet, new Map([[mac, offer]]))
+    else ofSubnet.set(mac, offer)
+    this.#byAddress.set(address, offer)
   }
-}
 
-function clientOf(subnet: string, mac: Mac): string {
-  return `${mac} ${subnet}`
+  #delete({ subnet, mac, address }: Offer): void {
+    this.#bySubnet.get(subnet)?.delete(mac)
+    this.#byAddress.delete(address)
+  }
 }

@@ -60,9 +60,10 @@ export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tabl
 }
 
 /** Called after COMMIT: what was changed in memory stays. */
-export function settleCaches({ offers, machines }: Tables): void {
+export function settleCaches({ offers, machines, leases }: Tables): void {
   offers.settle()
   machines.settle()
+  leases.settle()
 }
 
 /** What a transaction took back may be remembered: everything is read again. */

@@ -2,36 +2,36 @@ import t from 'tap'
 import type { Machine } from '../../../src/model/machine.ts'
 import type { Mac } from '../../../src/net/mac.ts'
 import type { Effect } from '../../../src/policy/effect.ts'
-import { MacIndex } from '../../../src/store/tables/mac-index.ts'
+import { WholeIndex } from '../../../src/store/tables/whole-index.ts'
 import { aMachine, mac } from '../../support/builders.ts'
 import { openEngine } from '../../support/store-world.ts'
 
 const FIRST = mac('02:00:00:00:00:01')
 const SECOND = mac('02:00:00:00:00:02')
 
-t.test('all MACs are read once, and a stranger costs no query', async (t) => {
+t.test('all rows are read once, and a stranger costs no query', async (t) => {
   let reads = 0
   const rows: [Mac, string][] = [[FIRST, 'm1']]
-  const index = new MacIndex(() => {
+  const index = new WholeIndex(() => {
     reads += 1
     return rows
   })
-  t.equal(index.idOf(FIRST), 'm1')
-  t.equal(index.idOf(SECOND), undefined)
-  t.equal(index.idOf(SECOND), undefined)
+  t.equal(index.get(FIRST), 'm1')
+  t.equal(index.get(SECOND), undefined)
+  t.equal(index.get(SECOND), undefined)
   t.equal(reads, 1)
 
   t.test('a rollback that took back a change has them read again, another does not', async (t) => {
     index.forgetChanges()
-    t.equal(index.idOf(FIRST), 'm1')
+    t.equal(index.get(FIRST), 'm1')
     t.equal(reads, 1)
     index.put(SECOND, 'm2')
     index.drop(FIRST)
-    t.equal(index.idOf(SECOND), 'm2')
-    t.equal(index.idOf(FIRST), undefined)
+    t.equal(index.get(SECOND), 'm2')
+    t.equal(index.get(FIRST), undefined)
     index.forgetChanges()
-    t.equal(index.idOf(SECOND), undefined)
-    t.equal(index.idOf(FIRST), 'm1')
+    t.equal(index.get(SECOND), undefined)
+    t.equal(index.get(FIRST), 'm1')
     t.equal(reads, 2)
   })
 
@@ -39,10 +39,10 @@ t.test('all MACs are read once, and a stranger costs no query', async (t) => {
     index.put(SECOND, 'm2')
     rows.push([SECOND, 'm2'])
     index.forgetChanges()
-    t.equal(index.idOf(SECOND), 'm2', 'a unit before it is still in')
+    t.equal(index.get(SECOND), 'm2', 'a unit before it is still in')
     rows.pop()
     index.forgetChanges()
-    t.equal(index.idOf(SECOND), undefined)
+    t.equal(index.get(SECOND), undefined)
   })
 })
 
