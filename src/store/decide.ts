@@ -4,7 +4,7 @@ import { conflictOf } from './conflict.ts'
 import { isDiskTrouble, isIoError, StoreUnavailable } from './disk-trouble.ts'
 import type { Db } from './open-database.ts'
 import { SyncQueue } from './sync-queue.ts'
-import { makeUnit, type Unit } from './unit.ts'
+import { DecideUnit, type Unit } from './unit.ts'
 
 /** A turn of the event loop that brought fewer units than this has drained what had arrived. */
 const DRAINED_BELOW = 32
@@ -70,13 +70,8 @@ export class Decider<View> {
   ): Promise<Decision<Reply>> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped)
     return new Promise((resolve, reject) => {
-      const unit = makeUnit(
-        () => decide(read(this.#parts.view)),
-        (effect) => this.#parts.carryOut(effect),
-        resolve,
-        reject,
-      )
-      this.#enqueue(unit)
+      const { view, carryOut } = this.#parts
+      this.#enqueue(new DecideUnit({ decide: () => decide(read(view)), carryOut, resolve, reject }))
     })
   }
 

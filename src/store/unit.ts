@@ -7,45 +7,59 @@ export interface Unit {
   answer(): void
   fail(error: unknown): void
   /** `failed` and `answered` are final for the asker; an answered unit may still have to be written. */
-  state: 'waiting' | 'answered' | 'failed'
+  readonly state: 'waiting' | 'answered' | 'failed'
   /** Filled by `run`, as are the two below. */
-  effects: readonly Effect[]
-  isDurable: boolean
+  readonly effects: readonly Effect[]
+  readonly isDurable: boolean
   /** The answer may leave before anything is on the disk. */
-  isTentative: boolean
+  readonly isTentative: boolean
 }
 
-/**
- * @param decide reads and decides.
- * @param resolve the asker's.
- */
-export function makeUnit<Reply>(
-  decide: () => Decision<Reply>,
-  carryOut: (effect: Effect) => void,
-  resolve: (decision: Decision<Reply>) => void,
-  reject: (error: unknown) => void,
-): Unit {
-  let decision: Decision<Reply>
-  const unit: Unit = {
-    state: 'waiting',
-    effects: [],
-    isDurable: false,
-    isTentative: false,
-    run: () => {
-      decision = decide()
-      for (const effect of decision.effects) carryOut(effect)
-      unit.effects = decision.effects
-      unit.isDurable = decision.effects.some(isDurable)
-      unit.isTentative = decision.isTentative === true && !unit.isDurable
-    },
-    answer: () => {
-      if (unit.state === 'waiting') unit.state = 'answered'
-      resolve(decision)
-    },
-    fail: (error) => {
-      if (unit.state === 'waiting') unit.state = 'failed'
-      reject(error)
-    },
+/** What becomes of a unit. */
+export interface UnitParts<Reply> {
+  /** Reads and decides. */
+  readonly decide: () => Decision<Reply>
+  readonly carryOut: (effect: Effect) => void
+  /** The asker's. */
+  readonly resolve: (decision: Decision<Reply>) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A class, and not closures: there are tens of thousands a second. */
+export class DecideUnit<Reply> implements Unit {
+  readonly #parts: UnitParts<Reply>
+  #decision: Decision<Reply> | undefined
+  state: Unit['state'] = 'waiting'
+  effects: readonly Effect[] = []
+  isDurable = false
+  isTentative = false
+
+  constructor(parts: UnitParts<Reply>) {
+    this.#parts = parts
   }
-  return unit
+
+  run(): void {
+    const { decide, carryOut } = this.#parts
+    const decision = decide()
+    let isDurableSo = false
+    for (const effect of decision.effects) {
+      carryOut(effect)
+      if (!isDurableSo) isDurableSo = isDurable(effect)
+    }
+    this.#decision = decision
+    this.effects = decision.effects
+    this.isDurable = isDurableSo
+    this.isTentative = decision.isTentative === true && !isDurableSo
+  }
+
+  answer(): void {
+    if (this.#decision === undefined) throw new Error('a unit is answered that has not run')
+    if (this.state === 'waiting') this.state = 'answered'
+    this.#parts.resolve(this.#decision)
+  }
+
+  fail(error: unknown): void {
+    if (this.state === 'waiting') this.state = 'failed'
+    this.#parts.reject(error)
+  }
 }

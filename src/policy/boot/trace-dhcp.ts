@@ -19,8 +19,10 @@ export function traceDhcp(
   request: DhcpRequest,
   decision: DhcpDecision,
 ): DhcpDecision {
+  const { latestAttempt } = snapshot
+  if (latestAttempt === undefined && bootIdIn(decision.effects) === undefined) return decision
   const client = classifyClient(request.packet, snapshot.settings.raspberryPiPrefixes)
-  const bootId = bootIdIn(decision.effects) ?? openAttemptFor(snapshot.latestAttempt, client)
+  const bootId = bootIdIn(decision.effects) ?? openAttemptFor(latestAttempt, client)
   if (bootId === undefined) return decision
   const note: Effect = {
     kind: 'note-trace',

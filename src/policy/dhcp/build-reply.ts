@@ -6,10 +6,11 @@ import { directBootValue, raspberryPiMenuValue } from '../../dhcp/pxe-vendor-opt
 import { relayAgentOf } from '../../dhcp/relay-agent.ts'
 import type { ReplyShape } from '../../model/quirk.ts'
 import type { Subnet } from '../../model/subnet.ts'
-import { fromHex, textBytes } from '../../net/bytes.ts'
-import { broadcastOf, type Ipv4, netmaskOf, UNSPECIFIED } from '../../net/ipv4.ts'
+import { textBytes } from '../../net/bytes.ts'
+import { type Ipv4, UNSPECIFIED } from '../../net/ipv4.ts'
 import { type BootFile, bootServerOf } from './choose-boot-file.ts'
 import type { DhcpCase } from './dhcp-case.ts'
+import { putExtraOptions, putSubnetOptions } from './network-options.ts'
 import { OptionList } from './option-list.ts'
 import type { DhcpSnapshot } from './snapshot.ts'
 
@@ -153,20 +154,9 @@ function replyTo(request: DhcpPacket, { ciaddr, ...fields }: ReplyFields): DhcpP
 
 function putNetwork(options: OptionList, snapshot: DhcpSnapshot, subnet: Subnet): void {
   const { machine } = snapshot
-  // EDK2 gives up a lease without a netmask, asked for or not.
-  options.put(OPTION.subnetMask, addressesValue([netmaskOf(subnet.cidr.prefixBits)]))
-  options.putIfWanted(OPTION.broadcastAddress, addressesValue([broadcastOf(subnet.cidr)]))
-  if (subnet.router !== undefined) options.putIfWanted(OPTION.router, addressesValue([subnet.router]))
-  if (subnet.dns.length > 0) options.putIfWanted(OPTION.dns, addressesValue(subnet.dns))
-  if (subnet.domain !== undefined) options.putIfWanted(OPTION.domainName, textBytes(subnet.domain))
-  if (subnet.ntp.length > 0) options.putIfWanted(OPTION.ntp, addressesValue(subnet.ntp))
+  putSubnetOptions(options, subnet)
   // The machine's own stand for the subnet's: the last value of a code is the one that is sent.
-  for (const { code, hex, always } of [...(subnet.options ?? []), ...(machine?.dhcpOptions ?? [])]) {
-    const value = fromHex(hex)
-    if (value === undefined) throw new Error(`option ${code} is stored as ${hex}, want hex`)
-    if (always) options.put(code, value)
-    else options.putIfWanted(code, value)
-  }
+  putExtraOptions(options, machine?.dhcpOptions ?? [])
   // Only a name that an operator gave: what a machine calls itself is never sent back.
   if (machine !== undefined && machine.state !== 'discovered') {
     options.putIfRequested(OPTION.hostName, textBytes(machine.name))

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts'
+import type { Subnet } from '../../model/subnet.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import { type DhcpQuestion, type DhcpRequest, questionOf } from '../../policy/dhcp/question.ts'
 import type { DhcpSettings } from '../../policy/dhcp/snapshot.ts'
@@ -24,22 +25,38 @@ export function askedAt(
   place: DhcpPlace,
   request: DhcpRequest,
 ): { readonly question: DhcpQuestion; readonly settings: DhcpSettings } {
+  const question = questionOf(request, place.config.subnets, place.address)
+  let ofPlace = settingsOf.get(place)
+  if (ofPlace === undefined) {
+    ofPlace = new Map()
+    settingsOf.set(place, ofPlace)
+  }
+  let settings = ofPlace.get(question.subnet)
+  if (settings === undefined) {
+    settings = settingsAt(place, question.subnet)
+    ofPlace.set(question.subnet, settings)
+  }
+  return { question, settings }
+}
+
+/** Put together once for each subnet of a link: nothing of it changes while the server runs. */
+const settingsOf = new WeakMap<DhcpPlace, Map<Subnet | undefined, DhcpSettings>>()
+
+function settingsAt(place: DhcpPlace, subnet: Subnet | undefined): DhcpSettings {
   const { config, address, ownAddresses, loaders } = place
-  const question = questionOf(request, config.subnets, address)
   const { dhcp } = config
-  const settings: DhcpSettings = {
-    mode: question.subnet?.dhcpMode ?? dhcp.mode,
+  return {
+    mode: subnet?.dhcpMode ?? dhcp.mode,
     unknownMachines: config.unknownMachines,
     serverAddress: address,
     otherAddresses: ownAddresses.filter((one) => one !== address),
-    bootUrl: `http://${question.subnet?.bootAddress ?? address}:${config.boot.port}`,
+    bootUrl: `http://${subnet?.bootAddress ?? address}:${config.boot.port}`,
     loaders,
     probesConflicts: place.prober !== undefined,
     proxyUefi: dhcp.proxyUefi,
     ...(dhcp.quirks === undefined ? {} : { quirks: dhcp.quirks }),
     ...(dhcp.raspberryPiMacs === undefined ? {} : { raspberryPiPrefixes: dhcp.raspberryPiMacs }),
   }
-  return { question, settings }
 }
 
 /** True when DHCP has anything to do on any link. */

@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { decode } from '../../dhcp/decode.ts'
-import { clientMac, type DhcpPacket } from '../../dhcp/packet.ts'
+import { clientMac, type DhcpPacket, MESSAGE_TYPES, type MessageType } from '../../dhcp/packet.ts'
 import { BROADCAST, type Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import type { DhcpReply } from '../../policy/dhcp/dhcp-case.ts'
@@ -24,6 +24,10 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** More than one retry ladder of a large hall; beyond it a client is better served by its own next try. */
 const MOST_PENDING = 8192
 const STOP_WAIT_MS = 5000
+/** What is counted for each reply; put together here, since a new string for every packet would cost a lookup more. */
+const SENT = Object.fromEntries(MESSAGE_TYPES.map((type) => [type, `sent:${type}`])) as {
+  readonly [Type in MessageType]: string
+}
 const SERVER_PORT = 67
 const PXE_PORT = 4011
 
@@ -243,7 +247,7 @@ export class DhcpServer {
       destinationPort: reply.port,
       payload: reply.bytes,
     })
-    this.#count(`sent:${reply.packet.messageType}`)
+    this.#count(SENT[reply.packet.messageType])
   }
 
   #portOf(reply: DhcpReply, sockets: DhcpSockets): number {
