@@ -75,10 +75,11 @@ const EXECUTORS: Executors = {
   'put-machine': ({ machines }, { machine }) => machines.put(machine),
   'put-machine-file': ({ machineFiles }, { machineId, file }) => machineFiles.put(machineId, file),
   'remove-machine-file': ({ machineFiles }, { machineId, path }) => machineFiles.remove(machineId, path),
-  'delete-machine': ({ machines, attempts }, { machineId }) => {
+  'delete-machine': ({ machines, attempts, redemptions }, { machineId }) => {
     machines.delete(machineId)
     // They went with it.
     attempts.forgetCache()
+    redemptions.forgetCache()
   },
   'arm-machine': ({ machines }, { machineId, untilMs }) => machines.arm(machineId, untilMs),
   'hold-machine': ({ machines }, { machineId, reason, step }) => machines.hold(machineId, reason, step),

@@ -4,32 +4,41 @@ import type { Ipv4 } from '../../net/ipv4.ts'
 import type { BootToken } from '../../policy/first-boot/redeem-snapshot.ts'
 import type { Db } from '../open-database.ts'
 import type { ServerKey } from '../server-key.ts'
+import { RowCache } from './row-cache.ts'
 import type { Row } from './rows.ts'
 
 /** The last minted tokens of an attempt that are still good; older ones are void. */
 const TOKENS_KEPT = 3
+/** Boots whose tokens are remembered: those that ask for their script again and again. */
+const MOST_BOOTS_CACHED = 8192
 
-/** Boot tokens by their hash, and what was redeemed with them. */
+/** Boot tokens by their hash, and what was redeemed with them. Which of a boot are not void is remembered: `RowCache`. */
 export class RedemptionsTable {
   readonly #key: ServerKey
+  /** By boot: hashes of its tokens that are not void, the newest last. */
+  readonly #standing: RowCache<string, readonly string[]>
   readonly #statements
 
-  constructor(db: Db, key: ServerKey) {
+  constructor(db: Db, key: ServerKey, mostCached: number) {
     this.#key = key
+    this.#standing = new RowCache(Math.min(mostCached, MOST_BOOTS_CACHED))
     this.#statements = {
       token: db.prepare('SELECT * FROM boot_token WHERE token_sha256 = ?'),
       mint: db.prepare(`
         INSERT INTO boot_token (token_sha256, boot_id, machine_id, address, minted_at_ms, expires_at_ms, cap_ms)
-        VALUES (@tokenSha256, @bootId, @machineId, @address, @atMs, @expiresAtMs, @capMs)`),
-      // One token too many at a time, found from the newest: what a machine minted before costs no mint anything.
-      voidOldest: db.prepare(`
-        UPDATE boot_token SET revoked_at_ms = @atMs WHERE token_sha256 = (
-          SELECT token_sha256 FROM boot_token WHERE boot_id = @bootId AND revoked_at_ms IS NULL
-          ORDER BY minted_at_ms DESC, token_sha256 = @tokenSha256 DESC LIMIT 1 OFFSET ${TOKENS_KEPT})`),
+        VALUES (?, ?, ?, ?, ?, ?, ?)`),
+      // `+?`: see machines.ts.
+      standing: db
+        .prepare(`
+          SELECT token_sha256 FROM boot_token WHERE boot_id = +? AND revoked_at_ms IS NULL ORDER BY minted_at_ms`)
+        .pluck(),
+      void: db.prepare('UPDATE boot_token SET revoked_at_ms = ? WHERE token_sha256 = ?'),
       spend: db.prepare('UPDATE boot_token SET spent_at_ms = ? WHERE boot_id = ? AND spent_at_ms IS NULL'),
-      revoke: db.prepare(
-        'UPDATE boot_token SET revoked_at_ms = ? WHERE machine_id = ? AND spent_at_ms IS NULL AND revoked_at_ms IS NULL',
-      ),
+      revoke: db
+        .prepare(`
+          UPDATE boot_token SET revoked_at_ms = ?
+          WHERE machine_id = ? AND spent_at_ms IS NULL AND revoked_at_ms IS NULL RETURNING boot_id`)
+        .pluck(),
       put: db.prepare(`
         INSERT INTO redemption (boot_id, cluster_id, epoch, bootstrap, nonce, address, config_sha256, config_sealed,
           settled_sha256, redeemed_at_ms)
@@ -61,6 +70,11 @@ export class RedemptionsTable {
     }
   }
 
+  /** Hashes of the boot's tokens that are not void, spent ones included, the newest last. */
+  standingOf(bootId: string): readonly string[] {
+    return this.#standing.get(bootId, () => this.#statements.standing.all(bootId) as string[]) ?? []
+  }
+
   mint(token: {
     tokenSha256: string
     bootId: string
@@ -71,8 +85,12 @@ export class RedemptionsTable {
     capMs: number
   }): void {
     const { tokenSha256, bootId, machineId, address, atMs, expiresAtMs, capMs } = token
-    this.#statements.mint.run({ tokenSha256, bootId, machineId, address, atMs, expiresAtMs, capMs })
-    this.#statements.voidOldest.run({ bootId, atMs, tokenSha256 })
+    const standing = [...this.standingOf(bootId), tokenSha256]
+    this.#statements.mint.run(tokenSha256, bootId, machineId, address, atMs, expiresAtMs, capMs)
+    for (const older of standing.splice(0, standing.length - TOKENS_KEPT)) {
+      this.#statements.void.run(atMs, older)
+    }
+    this.#standing.put(bootId, standing)
   }
 
   /** Spends the boot's tokens and writes down what was handed out; the machine's other tokens are void. */
@@ -93,7 +111,7 @@ export class RedemptionsTable {
       atMs,
     })
     this.#statements.spend.run(atMs, redemption.bootId)
-    this.#statements.revoke.run(atMs, machineId)
+    this.revokeOf(machineId, atMs)
   }
 
   ofBoot(
@@ -123,7 +141,7 @@ export class RedemptionsTable {
   }
 
   revokeOf(machineId: string, atMs: number): void {
-    this.#statements.revoke.run(atMs, machineId)
+    for (const bootId of this.#statements.revoke.all(atMs, machineId)) this.#standing.forget(bootId as string)
   }
 
   extend(bootId: string, atMs: number, untilMs: number): void {
@@ -133,6 +151,10 @@ export class RedemptionsTable {
   /** F14: the time in which the server was down is given back to tokens that were good when it began, within their cap. */
   extendByDowntime({ fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number }): void {
     this.#statements.extend.run(untilMs - fromMs, fromMs)
+  }
+
+  forgetCache(): void {
+    this.#standing.forgetAll()
   }
 }
 

@@ -48,7 +48,7 @@ export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tabl
     offers,
     attempts: new BootAttemptsTable(db, mostCached),
     traces: new BootTracesTable(db),
-    redemptions: new RedemptionsTable(db, key),
+    redemptions: new RedemptionsTable(db, key, mostCached),
     clusters: new ClustersTable(db),
     membership: new MembershipTable(db),
     calls: new OperatorCallsTable(db),
@@ -67,9 +67,10 @@ export function settleCaches({ offers, machines, leases }: Tables): void {
 }
 
 /** What a transaction took back may be remembered: everything is read again. */
-export function forgetCaches({ machines, leases, attempts, recent }: Tables): void {
+export function forgetCaches({ machines, leases, attempts, redemptions, recent }: Tables): void {
   machines.forgetCache()
   leases.forgetCache()
   attempts.forgetCache()
+  redemptions.forgetCache()
   recent.forgetAll()
 }

@@ -23,7 +23,7 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** What a decision may read of everything that there is in this test. */
-function readAll({ machines, leases, attempts }: Tables): Record<string, unknown> {
+function readAll({ machines, leases, attempts, redemptions }: Tables): Record<string, unknown> {
   const found: Record<string, unknown> = {}
   for (const one of MACS) {
     found[`machine ${one}`] = machines.byMac(one)
@@ -39,7 +39,10 @@ function readAll({ machines, leases, attempts }: Tables): Record<string, unknown
     found[`latest ${id}`] = attempts.latestOf(id)
     found[`machine ${id}`] = machines.byId(id)
   }
-  for (const bootId of BOOTS) found[`boot ${bootId}`] = attempts.byId(bootId)
+  for (const bootId of BOOTS) {
+    found[`boot ${bootId}`] = attempts.byId(bootId)
+    found[`tokens ${bootId}`] = redemptions.standingOf(bootId)
+  }
   return found
 }
 
@@ -72,6 +75,8 @@ function anEffect(below: (most: number) => number, step: number): Effect {
       attempt: anAttempt({ bootId, machineId: bootId.slice(0, 2), startedAtMs: atMs }),
     },
     { kind: 'reach-stage', bootId, stage: 'loader-sent', atMs, bytes: 1, retries: 0 },
+    aMint(bootId, step, below),
+    { kind: 'revoke-boot-tokens', machineId, atMs },
     { kind: 'heard-from', bootId, atMs },
     { kind: 'end-attempt', bootId, end: 'local', atMs },
     { kind: 'loader-override-sent', bootId, atMs },
@@ -79,6 +84,16 @@ function anEffect(below: (most: number) => number, step: number): Effect {
     { kind: 'bind-attempt-epoch', bootId, epoch: step },
   ]
   return pick(effects)
+}
+
+/** One of few tokens, so that some are refused: they were minted before. */
+function aMint(bootId: string, step: number, below: (most: number) => number): Effect {
+  const times = { atMs: NOW + step, expiresAtMs: NOW + step + 1, capMs: NOW + step + 2 }
+  const tokenSha256 = `${step}-${below(2)}`
+  return {
+    kind: 'mint-boot-token',
+    ...{ tokenSha256, bootId, machineId: bootId.slice(0, 2), address: ip('10.77.0.10'), ...times },
+  }
 }
 
 function machineOf(id: string, reserved: Ipv4 | undefined, one: (typeof MACS)[number]) {
