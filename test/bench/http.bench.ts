@@ -103,6 +103,7 @@ async function measureScripts(
   const connections = await link.http(program, { port, path: url, slots: 1000, transfers: 1000 })
   const rate = 40_000 / scripts.seconds
   figures.add(SCRIPTS, name, rate, 'req/s')
+  figures.add(`${SCRIPTS}, CPU`, name, scripts.cpuUsEach, 'us each')
   figures.add(`${CONNECTIONS}, p99`, name, connections.p99Ms, 'ms')
   const errors = scripts.errors + connections.errors
   say(
@@ -124,6 +125,7 @@ async function measureMints(
   const got = await link.http(program, { ...wish, transfers: 16_000 })
   const rate = 16_000 / got.seconds
   figures.add(MINTS, name, rate, 'req/s')
+  figures.add(`${MINTS}, CPU`, name, got.cpuUsEach, 'us each')
   figures.add(`${MINTS}, p99`, name, got.p99Ms, 'ms')
   say(`${MINTS}, ${name}: ${rate.toFixed(0)} req/s, p99 ${got.p99Ms.toFixed(0)} ms, ${got.errors} errors`)
 }

@@ -28,6 +28,8 @@ export interface LoadResult {
   readonly maxMs: number
   /** CPU of the server's process, per GB sent. */
   readonly cpuSecondsPerGb: number
+  /** The same, per transfer, us. */
+  readonly cpuUsEach: number
 }
 
 /** Server and clients in two namespaces, a cable between, and the load client of `load.c`, compiled here. */
@@ -68,7 +70,7 @@ export class FileLink {
 
   tftp(server: Program, wish: { file: string; slots: number; transfers: number; window: number }) {
     const { file, slots, transfers, window } = wish
-    return this.#run(server, [
+    return this.#run(server, transfers, [
       'tftp',
       SERVER_ADDRESS,
       '69',
@@ -84,7 +86,7 @@ export class FileLink {
   http(server: Program, wish: { port: number; path: string; slots: number; transfers: number }) {
     const { port, path: target, slots, transfers } = wish
     const args = ['http', SERVER_ADDRESS, `${port}`, target, FIRST_CLIENT, `${slots}`, `${transfers}`]
-    return this.#run(server, args)
+    return this.#run(server, transfers, args)
   }
 
   /** DISCOVER to ACK, so many times, while something else may run. */
@@ -110,16 +112,21 @@ export class FileLink {
   }
 
   /** @throws when the server has ended: what it sent before is no figure. */
-  async #run(server: Program, args: readonly string[]): Promise<LoadResult> {
+  async #run(server: Program, transfers: number, args: readonly string[]): Promise<LoadResult> {
     const before = cpuSeconds(server)
     const program = this.namespaces.start(this.clientSide, [this.#load, ...args])
-    const result = JSON.parse(await program.line(/^\{/)) as Omit<LoadResult, 'cpuSecondsPerGb'>
+    type Told = Omit<LoadResult, 'cpuSecondsPerGb' | 'cpuUsEach'>
+    const result = JSON.parse(await program.line(/^\{/)) as Told
     const { exitCode, signalCode } = server.child
     if (exitCode !== null || signalCode !== null) {
       throw new Error(`the server ended with ${signalCode ?? exitCode}: ${server.text.slice(-200)}`)
     }
-    const cpuSecondsPerGb = ((cpuSeconds(server) - before) / result.bytes) * 1e9
-    return { ...result, cpuSecondsPerGb }
+    const seconds = cpuSeconds(server) - before
+    return {
+      ...result,
+      cpuSecondsPerGb: (seconds / result.bytes) * 1e9,
+      cpuUsEach: (seconds / transfers) * 1e6,
+    }
   }
 }
 
