@@ -67,7 +67,7 @@ t.test('a signal is handed on: the server stops in order', { timeout: 60_000 }, 
 
 t.test('where there is no newer Node either, one line says so, with the cure', async (t) => {
   const directory = emptyDirectory(t)
-  for (const file of ['start.js', 'with-node-24.js', 'main.ts'])
+  for (const file of ['start.js', 'code-cache.js', 'with-node-24.js', 'main.ts'])
     cpSync(path.join(SRC, file), path.join(directory, 'src', file))
   writeFileSync(path.join(directory, 'package.json'), '{ "type": "module" }')
   const { code, stdout, stderr } = await runOldNode(path.join(directory, 'src', 'start.js'), ['serve'])

@@ -74,6 +74,8 @@ in
         Group = "pilotlight";
         StateDirectory = "pilotlight";
         StateDirectoryMode = "0700";
+        CacheDirectory = "pilotlight";
+        CacheDirectoryMode = "0700";
         AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
         CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" ];
         NoNewPrivileges = true;

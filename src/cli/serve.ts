@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { startApp } from '../app.ts'
 import { EXIT } from './exit-codes.ts'
 import { loggerOf } from './logger.ts'
@@ -16,6 +17,8 @@ export async function serve(options: { readonly config?: string }): Promise<void
     )
   }
   const app = await startApp({ config, log, programDir: PROGRAM_DIR })
+  // For the next start; Node does so by itself only when it ends in order.
+  flushCompileCache()
   const why = await Promise.race([signalled(), app.failed])
   if (why instanceof Error) {
     log.fatal({ err: why }, 'stopping at once: the disk cannot be trusted')

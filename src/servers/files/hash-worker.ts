@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { fstatSync, readSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { signatureOf } from './file-signature.ts'
 
@@ -23,6 +24,9 @@ const buffer = Buffer.allocUnsafeSlow(1024 * 1024)
 parentPort?.on('message', ({ id, fd }: ToHash) => {
   parentPort?.postMessage(hash(id, fd))
 })
+
+// A thread that is ended keeps nothing for the next start by itself.
+flushCompileCache()
 
 function hash(id: number, fd: number): Hashed {
   try {

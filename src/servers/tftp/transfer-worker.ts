@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { TransferTerms } from '../../tftp/negotiate.ts'
@@ -44,6 +45,9 @@ parentPort?.on('message', (message: ToWorker) => {
       running.get(message.id)?.[message.kind](message.message)
   }
 })
+
+// A thread that is ended keeps nothing for the next start by itself.
+flushCompileCache()
 
 function begin({ id, fileId, to, terms }: Extract<ToWorker, { kind: 'begin' }>): void {
   const fileBytes = files.get(fileId)
