@@ -75,9 +75,10 @@ const EXECUTORS: Executors = {
   'put-machine': ({ machines }, { machine }) => machines.put(machine),
   'put-machine-file': ({ machineFiles }, { machineId, file }) => machineFiles.put(machineId, file),
   'remove-machine-file': ({ machineFiles }, { machineId, path }) => machineFiles.remove(machineId, path),
-  'delete-machine': ({ machines, attempts, redemptions }, { machineId }) => {
+  'delete-machine': ({ machines, machineFiles, attempts, redemptions }, { machineId }) => {
     machines.delete(machineId)
     // They went with it.
+    machineFiles.forgetCache()
     attempts.forgetCache()
     redemptions.forgetCache()
   },

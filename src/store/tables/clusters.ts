@@ -1,12 +1,18 @@
 import type { Cluster, Founding, Probe } from '../../model/cluster.ts'
 import type { Db } from '../open-database.ts'
+import { RowCache } from './row-cache.ts'
 import { given, type Row } from './rows.ts'
+
+const MOST_CLUSTERS_CACHED = 1024
 
 /** Clusters with their founding lease and what the last probe saw. */
 export class ClustersTable {
+  /** Read for every script and every poll of a gate. */
+  readonly #byId: RowCache<string, Cluster>
   readonly #statements
 
-  constructor(db: Db) {
+  constructor(db: Db, mostCached: number) {
+    this.#byId = new RowCache(Math.min(mostCached, MOST_CLUSTERS_CACHED))
     this.#statements = {
       byId: db.prepare('SELECT * FROM cluster WHERE cluster_id = ?'),
       byName: db.prepare('SELECT * FROM cluster WHERE name = ?'),
@@ -33,7 +39,7 @@ export class ClustersTable {
   }
 
   byId(id: string): Cluster | undefined {
-    return optional(this.#statements.byId.get(id))
+    return this.#byId.get(id, () => optional(this.#statements.byId.get(id)))
   }
 
   byName(name: string): Cluster | undefined {
@@ -53,6 +59,7 @@ export class ClustersTable {
       held: held ? 1 : 0,
       settings: JSON.stringify(settings),
     })
+    this.#byId.forget(cluster.id)
   }
 
   putFounding(clusterId: string, founding: Founding): void {
@@ -68,11 +75,13 @@ export class ClustersTable {
       rearmPaused: isRearmPaused ? 1 : 0,
       clusterId,
     })
+    this.#byId.forget(clusterId)
   }
 
   /** F14: the time in which the server was down is not one without a leader. */
   countDowntimeAsLed(nowMs: number): void {
     this.#statements.leadersSeen.run(nowMs)
+    this.forgetCache()
   }
 
   putProbe(clusterId: string, probe: Probe): void {
@@ -89,6 +98,11 @@ export class ClustersTable {
       reported: reported === undefined ? null : JSON.stringify(reported),
       clusterId,
     })
+    this.#byId.forget(clusterId)
+  }
+
+  forgetCache(): void {
+    this.#byId.forgetAll()
   }
 }
 

@@ -1,12 +1,19 @@
 import type { Image, ImageState, ImageVersion, Promotion } from '../../model/image.ts'
 import type { Db } from '../open-database.ts'
+import { RowCache } from './row-cache.ts'
 import { given, type Row } from './rows.ts'
+
+/** What a hall boots in a day; each row may hold hundreds of files. */
+const MOST_IMAGES_CACHED = 64
 
 /** Images with their names and versions, and which version of a name is promoted. */
 export class ImagesTable {
+  /** Read for every script. Ids are in URLs that anybody may write. */
+  readonly #byId: RowCache<string, Image>
   readonly #statements
 
-  constructor(db: Db) {
+  constructor(db: Db, mostCached: number) {
+    this.#byId = new RowCache(Math.min(mostCached, MOST_IMAGES_CACHED), false)
     this.#statements = {
       byId: db.prepare('SELECT * FROM image WHERE image_id = ?'),
       list: db.prepare('SELECT * FROM image WHERE image_id > ? ORDER BY image_id LIMIT ?'),
@@ -50,8 +57,10 @@ export class ImagesTable {
   }
 
   byId(id: string): Image | undefined {
-    const row = this.#statements.byId.get(id)
-    return row === undefined ? undefined : imageOf(row as Row)
+    return this.#byId.get(id, () => {
+      const row = this.#statements.byId.get(id)
+      return row === undefined ? undefined : imageOf(row as Row)
+    })
   }
 
   list(afterId: string, limit: number): readonly Image[] {
@@ -66,14 +75,17 @@ export class ImagesTable {
       parameters: JSON.stringify(parameters),
       files: JSON.stringify(files),
     })
+    this.#byId.forget(image.id)
   }
 
   setState(imageId: string, state: ImageState, why: string | undefined): void {
     this.#statements.setState.run(state, why ?? null, imageId)
+    this.#byId.forget(imageId)
   }
 
   delete(imageId: string): void {
     this.#statements.delete.run(imageId)
+    this.#byId.forget(imageId)
   }
 
   /** True when any image, in whatever state, holds a file with these bytes. */
@@ -140,6 +152,10 @@ export class ImagesTable {
   /** Boot attempts of this image that run, or that the machine's system came from. */
   bootsOf(imageId: string): readonly string[] {
     return this.#statements.bootsOf.all(imageId) as string[]
+  }
+
+  forgetCache(): void {
+    this.#byId.forgetAll()
   }
 }
 

@@ -1,11 +1,15 @@
 import type { FleetHold } from '../../model/cluster.ts'
 import type { Db } from '../open-database.ts'
+import { RowCache } from './row-cache.ts'
 
 /** What operators' calls leave beside the rows they change: answers by idempotency key, and the hold over the fleet. */
 export class OperatorCallsTable {
+  /** Read for every script; there is one at most. */
+  readonly #fleetHold: RowCache<'fleet', FleetHold>
   readonly #statements
 
-  constructor(db: Db) {
+  constructor(db: Db, mostCached: number) {
+    this.#fleetHold = new RowCache(Math.min(mostCached, 4))
     this.#statements = {
       answer: db.prepare('SELECT request_sha256, answer FROM call_answer WHERE key = ?'),
       remember: db.prepare(
@@ -31,13 +35,20 @@ export class OperatorCallsTable {
   }
 
   fleetHold(): FleetHold | undefined {
-    const text = this.#statements.fleetHold.get() as string | undefined
-    return text === undefined ? undefined : (JSON.parse(text) as FleetHold)
+    return this.#fleetHold.get('fleet', () => {
+      const text = this.#statements.fleetHold.get() as string | undefined
+      return text === undefined ? undefined : (JSON.parse(text) as FleetHold)
+    })
   }
 
   putFleetHold(hold: FleetHold | undefined): void {
     if (hold === undefined) this.#statements.dropFleetHold.run()
     else this.#statements.putFleetHold.run(JSON.stringify(hold))
+    this.forgetCache()
+  }
+
+  forgetCache(): void {
+    this.#fleetHold.forgetAll()
   }
 }
 

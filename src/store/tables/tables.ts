@@ -43,16 +43,16 @@ export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tabl
   const offers = new Offers()
   return {
     machines: new MachinesTable(db, mostCached),
-    machineFiles: new MachineFilesTable(db),
+    machineFiles: new MachineFilesTable(db, mostCached),
     leases: new LeasesTable(db, offers, mostCached),
     offers,
     attempts: new BootAttemptsTable(db, mostCached),
     traces: new BootTracesTable(db),
     redemptions: new RedemptionsTable(db, key, mostCached),
-    clusters: new ClustersTable(db),
+    clusters: new ClustersTable(db, mostCached),
     membership: new MembershipTable(db),
-    calls: new OperatorCallsTable(db),
-    images: new ImagesTable(db),
+    calls: new OperatorCallsTable(db, mostCached),
+    images: new ImagesTable(db, mostCached),
     events: new EventsTable(db),
     secrets: new SecretsTable(db, key),
     recent: new RecentFacts(),
@@ -67,10 +67,10 @@ export function settleCaches({ offers, machines, leases }: Tables): void {
 }
 
 /** What a transaction took back may be remembered: everything is read again. */
-export function forgetCaches({ machines, leases, attempts, redemptions, recent }: Tables): void {
-  machines.forgetCache()
-  leases.forgetCache()
-  attempts.forgetCache()
-  redemptions.forgetCache()
+export function forgetCaches(tables: Tables): void {
+  const { machines, machineFiles, leases, attempts, redemptions, clusters, calls, images, recent } = tables
+  for (const table of [machines, machineFiles, leases, attempts, redemptions, clusters, calls, images]) {
+    table.forgetCache()
+  }
   recent.forgetAll()
 }

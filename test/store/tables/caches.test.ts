@@ -3,7 +3,17 @@ import type { Ipv4 } from '../../../src/net/ipv4.ts'
 import type { Effect } from '../../../src/policy/effect.ts'
 import { ServerKey } from '../../../src/store/server-key.ts'
 import { type Tables, tablesOn } from '../../../src/store/tables/tables.ts'
-import { aLease, aMachine, anAttempt, ip, mac, NOW } from '../../support/builders.ts'
+import {
+  aCluster,
+  aLease,
+  aMachine,
+  anAttempt,
+  anImage,
+  aProbe,
+  ip,
+  mac,
+  NOW,
+} from '../../support/builders.ts'
 import { openEngine, scratchDir } from '../../support/store-world.ts'
 
 const SUBNETS = ['10.77.0.0/24', '10.77.0.0/25']
@@ -11,7 +21,9 @@ const MACHINES = ['m0', 'm1', 'm2']
 const MACS = [0, 1, 2, 3].map((n) => mac(`02:00:00:00:00:0${n}`))
 const ADDRESSES = [10, 11, 12].map((host) => ip(`10.77.0.${host}`))
 const BOOTS = MACHINES.flatMap((machine) => [1, 2, 3].map((n) => `${machine}-boot-${n}`))
-const BATCHES = 600
+const CLUSTERS = ['c1', 'c2']
+const IMAGES = ['i1', 'i2']
+const BATCHES = 1000
 
 /** A row of numbers that looks random and is the same at every run. */
 function numbers(seed: number): (below: number) => number {
@@ -23,8 +35,11 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** What a decision may read of everything that there is in this test. */
-function readAll({ machines, leases, attempts, redemptions }: Tables): Record<string, unknown> {
-  const found: Record<string, unknown> = {}
+function readAll(tables: Tables): Record<string, unknown> {
+  const { machines, machineFiles, leases, attempts, redemptions, clusters, calls, images } = tables
+  const found: Record<string, unknown> = { 'fleet hold': calls.fleetHold() }
+  for (const id of CLUSTERS) found[`cluster ${id}`] = clusters.byId(id)
+  for (const id of IMAGES) found[`image ${id}`] = images.byId(id)
   for (const one of MACS) {
     found[`machine ${one}`] = machines.byMac(one)
     found[`known ${one}`] = machines.knowsMac(one)
@@ -38,6 +53,7 @@ function readAll({ machines, leases, attempts, redemptions }: Tables): Record<st
   for (const id of MACHINES) {
     found[`latest ${id}`] = attempts.latestOf(id)
     found[`machine ${id}`] = machines.byId(id)
+    found[`files ${id}`] = machineFiles.of(id)
   }
   for (const bootId of BOOTS) {
     found[`boot ${bootId}`] = attempts.byId(bootId)
@@ -83,7 +99,30 @@ function anEffect(below: (most: number) => number, step: number): Effect {
     { kind: 'note-clock', bootId, skewMs: step, atMs },
     { kind: 'bind-attempt-epoch', bootId, epoch: step },
   ]
-  return pick(effects)
+  return pick([...effects, ...ofOperators(below, step, machineId)])
+}
+
+/** What operators and probes write, and every script reads. */
+function ofOperators(below: (most: number) => number, step: number, machineId: string): readonly Effect[] {
+  const [clusterId, imageId] = [CLUSTERS[below(2)] ?? 'c1', IMAGES[below(2)] ?? 'i1']
+  const cluster = aCluster({ id: clusterId, name: clusterId, held: below(2) === 0 })
+  const { founding, probe: _probe, ...settled } = cluster
+  const path = `etc/file-${below(2)}`
+  return [
+    { kind: 'put-cluster', cluster: settled },
+    { kind: 'put-founding', clusterId, founding: { ...founding, epoch: step, nextEpoch: step + 1 } },
+    { kind: 'put-probe', clusterId, probe: aProbe({ atMs: NOW + step }) },
+    { kind: 'put-fleet-hold', hold: below(2) === 0 ? {} : undefined },
+    { kind: 'put-image', image: anImage({ id: imageId }) },
+    { kind: 'set-image-state', imageId, state: below(2) === 0 ? 'retired' : 'withdrawn', why: `${step}` },
+    { kind: 'delete-image', imageId },
+    {
+      kind: 'put-machine-file',
+      machineId,
+      file: { path, mode: 0o600, content: Uint8Array.of(step & 255) },
+    },
+    { kind: 'remove-machine-file', machineId, path },
+  ]
 }
 
 /** One of few tokens, so that some are refused: they were minted before. */
