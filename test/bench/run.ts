@@ -1,8 +1,18 @@
 import { readdirSync } from 'node:fs'
 import os from 'node:os'
+import { ensurePackages, type NeededPackage } from '../../src/rack/debian-packages.ts'
 import type { BenchOptions, BenchResult } from './report.ts'
 
 /** `npm run bench -- NAME [--json]`: runs `NAME.bench.ts` beside this file and prints its figures. */
+
+/** What the servers and links need; the servers themselves, which an installation would start, are unpacked. */
+const PACKAGES: readonly NeededPackage[] = [
+  { name: 'iproute2', why: 'the private links' },
+  { name: 'procps', why: 'sysctl, for receive buffers' },
+  { name: 'dnsmasq-base', why: 'a DHCP and TFTP server to compare with' },
+  { name: 'libwrap0', why: 'tftpd-hpa needs it' },
+  { name: 'libpcre3', why: 'atftpd needs it' },
+]
 
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.bench.ts'))
@@ -20,6 +30,7 @@ const { bench } = (await import(`./${name}.bench.ts`)) as {
   bench(options: BenchOptions): Promise<BenchResult>
 }
 const say = (line: string) => (isJson ? console.error(line) : console.log(line))
+if (process.getuid?.() === 0) await ensurePackages(PACKAGES, say)
 // The figures are ratios between servers on one machine: what else runs on it should not be part of them.
 if (process.getuid?.() === 0) os.setPriority(-15)
 const [cpu] = os.cpus()
