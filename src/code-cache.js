@@ -1,5 +1,5 @@
 // Plain old JavaScript, as start.js is: keeps what Node made of the sources, their types taken out and compiled, for the
-// next start. That takes half the time then, and threads need no compiler of TypeScript, 15 MiB each.
+// next start. That is quicker then, and threads need no compiler of TypeScript, 15 MiB each.
 //
 // Only in a directory of this user's own that nobody else can write to, since what lies there is run: systemd's
 // `CACHE_DIRECTORY`, else `.cache/pilotlight` in the home that the system knows of, whatever HOME says. Where neither can
