@@ -51,7 +51,7 @@ async function diesInTheMidst(t: Test, hall: ServedContainers): Promise<void> {
   const promote = '/cluster/members/{id}/promote'
   await api('PATCH', '/clusters/hall', { services_api: { chainfire: { promote }, flaredb: { promote } } })
   // It has its configuration, which says that it founds, and stands at its gate.
-  await api('POST', `/machines/${FIRST.name}/hold`, { reason: 'test', step: 'chainfire-cluster-join' })
+  await api('POST', `/machines/${FIRST.name}/hold`, { step: 'chainfire-cluster-join' })
   const doomed = await powerOn(FIRST)
   const isAtGate = async (machine: RackMachine) =>
     (await lastBoot(hall, machine))?.steps.some(

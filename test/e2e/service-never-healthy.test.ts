@@ -57,7 +57,7 @@ t.test(
     const { name } = MACHINE
     await registerRack(rack, api, 'hall')
     // Its services run while it stands at this gate; the health check, which has no gate, comes after it.
-    await api('POST', `/machines/${name}/hold`, { reason: 'test', step: 'iam-initial-setup' })
+    await api('POST', `/machines/${name}/hold`, { step: 'iam-initial-setup' })
     await powerOn(MACHINE)
     await until('it stands at the gate before the check', async () => {
       const { gate } = await api<{ gate: { reason: string } | null; step: string }>(

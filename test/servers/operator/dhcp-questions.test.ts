@@ -107,7 +107,7 @@ t.test('a viewer may simulate, since it changes nothing; garbage is a problem do
   t.equal((await post({ hex: 'zz' })).status, 422)
   t.equal((await post({ mac: machine.mac, interface: 'eth9' })).status, 422)
   t.equal((await post({ mac: machine.mac, options: { 52: '01' } })).status, 422)
-  t.equal((await post({ nonsense: 1 })).status, 422)
+  t.equal((await post({ nonsense: 1 })).status, 400)
 })
 
 t.test('explain says what DHCP and script would answer, and shows no secret', async (t) => {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { decideCreation } from '../../../policy/cluster/decide-creation.ts'
 import { DEFAULT_ARM_SECONDS, decideArm } from '../../../policy/machine/decide-arm.ts'
 import { readArmSnapshot } from '../../../store/snapshots/machine.ts'
 import { ClusterBody, settingsOf } from './cluster-body.ts'
 import { wholeCluster } from './cluster-resource.ts'
 import { existingCluster } from './existing-cluster.ts'
-import type { ArmBody } from './machine-call-routes.ts'
+import { ArmBody } from './machine-call-routes.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { operatorUnit } from './operator-unit.ts'
 import { pageBody, pageOf } from './paging.ts'
@@ -67,6 +67,7 @@ export function addClusterRoutes(server: FastifyInstance, context: OperatorConte
 
   server.post<ByName & { Body: Static<typeof ArmBody> | undefined }>(
     '/api/v1/clusters/:name/arm',
+    { schema: { body: Type.Union([ArmBody, Type.Null()]) } },
     async (request) => {
       const cluster = existingCluster(context, request.params.name)
       const seconds = request.body?.for_seconds ?? DEFAULT_ARM_SECONDS

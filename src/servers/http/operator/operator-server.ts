@@ -21,6 +21,7 @@ import { addPacketsRoute } from './packets-route.ts'
 import { ProblemError, sendProblem } from './problem.ts'
 import { addServiceRoutes } from './service-routes.ts'
 import { addSimulateRoute } from './simulate-route.ts'
+import { unknownFieldProblem } from './unknown-field.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,6 +31,9 @@ declare module 'fastify' {
     readonly isForAdmins?: boolean
   }
 }
+
+/** What Fastify adds to an error; the last two where a schema refused the request. */
+type RequestError = Error & { statusCode?: number; validation?: unknown; validationContext?: string }
 
 const OPEN_ROUTES = new Set(['/healthz', '/readyz'])
 const READS = new Set(['GET', 'HEAD'])
@@ -43,11 +47,14 @@ export async function startOperatorServer(
     bodyLimit: 1024 * 1024,
     forceCloseConnections: true,
     logger: false,
-    // A value is what was sent: made to fit, null would become an empty text, and take nothing away.
-    ajv: { customOptions: { coerceTypes: false } },
+    // A value is what was sent: made to fit, null would become an empty text, and take nothing away; a misspelt field
+    // would be dropped, and the caller told that all is done.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   })
-  server.setErrorHandler((error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {
-    if (error instanceof ProblemError) return sendProblem(reply, error.problem)
+  server.setErrorHandler((error: RequestError, request, reply) => {
+    const problem =
+      error instanceof ProblemError ? error : unknownFieldProblem(error.validation, error.validationContext)
+    if (problem !== undefined) return sendProblem(reply, problem.problem)
     if (error instanceof StoreUnavailable) {
       const detail = 'the disk did not take the change; nothing was changed'
       return sendProblem(reply, {
