@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Rack, RackMachine } from './rack.ts'
 
 /** A boot attempt as the API shows it. */
@@ -70,8 +71,15 @@ export async function runRack(options: RunOptions): Promise<RunResult> {
     if (isReady || isStuck || signal.aborted || Date.now() - startedAt > options.timeoutMs) {
       return { views, isReady, readyCount }
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    await pause(signal)
+    // Whoever stops it is not told a moment later that it succeeded.
+    if (signal.aborted) return { views, isReady, readyCount }
   }
+}
+
+/** Until it is time to look again, or nobody wants to any more. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await setTimeout(POLL_MS, undefined, { signal }).catch(() => undefined)
 }
 
 /** systemd tries a step again every 10 s; one that failed three times does not heal by itself. */

@@ -43,8 +43,11 @@ function withoutFallback(line: string): string {
 }
 
 function expand(line: string, variables: ScriptVariables): string {
-  return line.replace(/\$\{([a-z0-9/]+)(:[a-z]+)?\}/g, (_whole, name: string, format: string | undefined) => {
-    const value = variables[name] ?? ''
-    return format === ':uristring' ? encodeURIComponent(value) : value
-  })
+  return line.replace(
+    /\$\{([a-z0-9/.]+)(:[a-z]+)?\}/g,
+    (_whole, name: string, format: string | undefined) => {
+      const value = variables[name] ?? ''
+      return format === ':uristring' ? encodeURIComponent(value) : value
+    },
+  )
 }

@@ -34,7 +34,7 @@ const MAX_CHAINS = 400
 export class SimulatedMachine {
   readonly #options: SimulatedMachineOptions
   #services: SimulatedServices | undefined
-  #isOff = false
+  readonly #off = new AbortController()
 
   constructor(options: SimulatedMachineOptions) {
     this.#options = options
@@ -48,7 +48,7 @@ export class SimulatedMachine {
     const services = new SimulatedServices(address, this.#options.identity)
     this.#services = services
     await services.start()
-    if (this.#isOff) {
+    if (this.#off.signal.aborted) {
       // It was switched off while its services began: nobody else stops them.
       await services.stop()
       throw new Error('was powered off')
@@ -62,7 +62,7 @@ export class SimulatedMachine {
   }
 
   async powerOff(): Promise<void> {
-    this.#isOff = true
+    this.#off.abort()
     await this.#services?.stop()
   }
 
@@ -89,7 +89,15 @@ export class SimulatedMachine {
 
   #lease(personality: Personality): Promise<ObtainedLease> {
     const { mac, uuid, dhcp, relayAddress } = this.#options
-    return obtainLease({ mac, uuid, personality, server: dhcp, relayAddress, timeoutMs: 20_000 })
+    return obtainLease({
+      mac,
+      uuid,
+      personality,
+      server: dhcp,
+      relayAddress,
+      timeoutMs: 20_000,
+      signal: this.#off.signal,
+    })
   }
 
   async #loadByTftp(lease: ObtainedLease, firmware: 'bios' | 'uefi'): Promise<void> {
@@ -118,7 +126,7 @@ export class SimulatedMachine {
       platform: firmware === 'uefi' ? 'efi' : 'pcbios',
     }
     let url = firstUrl
-    for (let chains = 0; chains < MAX_CHAINS && !this.#isOff; chains += 1) {
+    for (let chains = 0; chains < MAX_CHAINS && !this.#off.signal.aborted; chains += 1) {
       const answer = await exchange({ url, localAddress: address })
       if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}`)
       const action = readBootScript(answer.body.toString(), url, variables)
