@@ -21,8 +21,12 @@ t.test('BIOS machines reach their boot scripts', { skip, timeout: 300_000 }, asy
     const machine = aFirmwareMachine(1, 'bios', { address: '10.77.0.11' })
     await parkedLine(await rack.boot(machine), machine)
     t.match(await rack.machine('node1'), { uuid: machine.uuid, serial: machine.serial })
-    const stages = (await rack.boots('node1'))[0]?.stages.map(({ stage }) => stage)
-    t.strictSame(stages, ['offered'])
+    const [boot] = await rack.boots('node1')
+    t.strictSame(
+      boot?.stages.map(({ stage }) => stage),
+      ['offered'],
+    )
+    t.equal(await rack.toldRamMib(boot), 256, 'it tells how much RAM it has')
   })
 
   for (const [number, loader, least] of [

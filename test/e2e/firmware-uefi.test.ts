@@ -34,6 +34,7 @@ t.test('UEFI x64 machines reach their boot scripts', { skip, timeout: 300_000 },
           ['offered', 'loader-sent'],
         )
         t.ok((boots[0]?.stages[1]?.bytes ?? 0) > 100_000, 'the whole loader')
+        t.equal(await rack.toldRamMib(boots[0]), 256)
         t.ok(messages.some(({ yiaddr, type }) => yiaddr === machine.address && type === 5))
       },
     )

@@ -117,6 +117,13 @@ export class FirmwareRack {
     return (await this.get<{ items: BootView[] }>(`/machines/${name}/boots`)).items
   }
 
+  /** What the machine said of its RAM when it asked for its script in that boot, MiB. */
+  async toldRamMib(boot: BootView | undefined): Promise<number | undefined> {
+    type Exchange = { readonly kind: string; readonly facts: { readonly ram_mib?: number } }
+    const { exchanges } = await this.get<{ exchanges: readonly Exchange[] }>(`/boots/${boot?.boot_id}`)
+    return exchanges.find(({ kind }) => kind === 'script')?.facts.ram_mib
+  }
+
   /** Captures the DHCP of a link from now on. */
   async capture(where: 'machines' | 'server'): Promise<void> {
     const file = path.join(this.workDir, `${where}.pcap`)

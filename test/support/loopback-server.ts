@@ -10,7 +10,7 @@ import type { Ipv4 } from '../../src/net/ipv4.ts'
 import type { Mac } from '../../src/net/mac.ts'
 import { makeServiceCertificates } from '../../src/rack/service-certificates.ts'
 import { installLoaders } from '../../src/servers/files/install-loaders.ts'
-import { readBootScript } from '../../src/sim/boot-script.ts'
+import { readBootScript, type ScriptVariables } from '../../src/sim/boot-script.ts'
 import { type ObtainedLease, obtainLease, type Personality } from '../../src/sim/dhcp-lease.ts'
 import { exchange } from '../../src/sim/http-exchange.ts'
 import { aKernel, anInitrd } from './image-files.ts'
@@ -158,12 +158,13 @@ export class LoopbackServer {
   }
 
   /** What the machine's boot script comes down to, once its own iPXE asks for it. */
-  async script({ address }: TestMachine, lease: ObtainedLease) {
+  async script({ address }: TestMachine, lease: ObtainedLease, variables: ScriptVariables = {}) {
     let url = lease.bootFile
     for (;;) {
       const answer = await exchange({ url, localAddress: address })
       const action = readBootScript(answer.body.toString(), url, {
         uuid: '82828282-0000-4000-8000-000000000001',
+        ...variables,
       })
       if (action.kind !== 'chain') return action
       url = action.url

@@ -23,6 +23,8 @@ export interface ScriptRequest {
   /** SMBIOS UUID in lower case, where it is one; claims, like all that a machine says. */
   readonly uuid?: string
   readonly serial?: string
+  /** What the machine says that it has: good for a hint, and refused nothing by. */
+  readonly ramMib?: number
   /** HEAD never mints a token and never moves an attempt. */
   readonly isHead: boolean
 }

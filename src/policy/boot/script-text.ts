@@ -57,6 +57,9 @@ export function renderChainStep(mac: Mac): string {
     'uuid=${uuid}',
     'arch=${buildarch}',
     'platform=${platform}',
+    // SMBIOS type 19 (Memory Array Mapped Address), two instances: first and last address of the RAM, eight bytes.
+    'ram0=${smbios/19.4.8:hexraw}',
+    'ram1=${smbios/1.19.4.8:hexraw}',
     'asset=${asset:uristring}',
     'serial=${serial:uristring}',
     'manufacturer=${manufacturer:uristring}',

@@ -64,6 +64,7 @@ export function traceScript(
   const isImage = reply.kind === 'script' && reply.bootId !== undefined
   const note = noteFor(snapshot, attempt, 'script', reason, {
     address: request.address,
+    ...(request.ramMib === undefined ? {} : { ram_mib: request.ramMib }),
     ...(isImage && snapshot.image !== undefined ? { image: snapshot.image.id } : {}),
   })
   return note === undefined ? decision : { ...decision, effects: [...decision.effects, note] }

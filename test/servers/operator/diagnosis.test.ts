@@ -120,6 +120,16 @@ t.test('each of them is told its cause, with the evidence', { jobs: 32, timeout:
       await server.script(m, lease)
     },
   )
+  stuck(
+    t,
+    'too-little-memory',
+    'stalled',
+    /firmware tells of 12 MiB of RAM; the initrd has 8 MiB/,
+    async (m) => {
+      const lease = await server.lease(m, 'ipxe-bios')
+      await server.script(m, lease, { 'smbios/19.4.8': '00000000ff2f0000' })
+    },
+  )
   stuck(t, 'image-stopped', 'stalled', /the initrd broke off after \d+ of 8388608 bytes/, async (m) => {
     const action = await server.script(m, await server.lease(m, 'ipxe-bios'))
     if (action.kind !== 'boot') throw new Error(JSON.stringify(action))

@@ -3,6 +3,11 @@ import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { parkingOf } from '../situation.ts'
 
 /** What keeps a machine between its address and its kernel. */
+/** An initrd is unpacked beside its packed form: 4 to 8 times as much in all. */
+const ENOUGH_RAM_FACTOR = 8
+/** What a small system needs beside it. */
+const SYSTEM_RAM_MIB = 256
+
 export const LOADING_CAUSES: readonly Cause[] = [
   {
     code: 'parked',
@@ -125,6 +130,24 @@ export const LOADING_CAUSES: readonly Cause[] = [
     },
     cure: () =>
       'its console shows iPXE’s error; give it more RAM (about 8 times the initrd), or a smaller image',
+  },
+  {
+    code: 'too-little-memory',
+    title: 'the machine has too little RAM to hold its image packed and unpacked',
+    when: STUCK,
+    detect(c) {
+      const told = c.traces('script').findLast(({ facts }) => typeof facts.ram_mib === 'number')
+        ?.facts.ram_mib
+      const initrd = c.snapshot.image?.files.find(({ role }) => role === 'initrd')
+      if (!isAt(c, 'script-sent', 'kernel-sent', 'initrd-sent') || initrd === undefined) return undefined
+      const mib = Math.ceil(initrd.bytes / 2 ** 20)
+      if (typeof told !== 'number' || told >= ENOUGH_RAM_FACTOR * mib + SYSTEM_RAM_MIB) return undefined
+      return {
+        likelihood: told < 2 * mib ? 'certain' : told < 2 * mib + SYSTEM_RAM_MIB ? 'likely' : 'possible',
+        text: `its firmware tells of ${told} MiB of RAM; the initrd has ${mib} MiB, and unpacked several times that`,
+      }
+    },
+    cure: () => 'give it more RAM (about 8 times the initrd), or move the root into a squashfs of its own',
   },
   {
     code: 'image-stopped',

@@ -7,6 +7,7 @@ import { readScriptSnapshot } from '../../../store/snapshots/script.ts'
 import type { BootContext } from './boot-context.ts'
 import { bootUrlFor, imageBaseUrlFor } from './boot-settings.ts'
 import { addressOf, macOf } from './requests.ts'
+import { toldRamMib } from './smbios-ram.ts'
 
 /** Values that boards ship with instead of an identity of their own. */
 const JUNK_UUID =
@@ -19,6 +20,9 @@ const JUNK_SERIAL =
 interface SmbiosQuery {
   readonly uuid?: unknown
   readonly serial?: unknown
+  /** SMBIOS type 19, its first two instances. */
+  readonly ram0?: unknown
+  readonly ram1?: unknown
 }
 
 /** `GET /boot/{mac}.ipxe` and `GET /boot.ipxe`: what to boot. Only a request with SMBIOS values may mint a token. */
@@ -76,10 +80,12 @@ export function addScriptRoutes(server: FastifyInstance, context: BootContext): 
   )
 }
 
-function identityClaims(query: SmbiosQuery): { uuid?: string; serial?: string } {
+function identityClaims(query: SmbiosQuery): Pick<ScriptRequest, 'uuid' | 'serial' | 'ramMib'> {
   const uuid = typeof query.uuid === 'string' ? query.uuid.toLowerCase() : ''
   const serial = typeof query.serial === 'string' ? query.serial.trim() : ''
+  const ramMib = toldRamMib([query.ram0, query.ram1])
   return {
+    ...(ramMib === undefined ? {} : { ramMib }),
     ...(UUID.test(uuid) && !JUNK_UUID.test(uuid) ? { uuid } : {}),
     ...(/^[\x20-\x7e]{1,64}$/.test(serial) && !JUNK_SERIAL.test(serial) ? { serial } : {}),
   }
