@@ -1,6 +1,6 @@
 import type { Cluster } from '../../model/cluster.ts'
 import type { Image } from '../../model/image.ts'
-import type { Machine } from '../../model/machine.ts'
+import { isControlPlane, type Machine } from '../../model/machine.ts'
 import type { Subnet } from '../../model/subnet.ts'
 import { cidrContains, type Ipv4, isHostAddress } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
@@ -155,15 +155,10 @@ function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal 
       'cluster',
     )
   }
-  const wasIn = machine?.clusterId
-  if (
-    machine !== undefined &&
-    wasIn !== undefined &&
-    wish.clusterId !== undefined &&
-    wish.clusterId !== wasIn
-  ) {
+  const leaves = machine === undefined ? undefined : leavingField(machine, wish)
+  if (machine !== undefined && leaves !== undefined) {
     const stays = membershipFault(machine, snapshot.picture)
-    if (stays !== undefined) return { ...stays, field: 'cluster' }
+    if (stays !== undefined) return { ...stays, field: leaves }
   }
   const argumentsWrong = kernelArgumentsFault(wish.kernelArguments ?? [])
   if (argumentsWrong !== undefined) return argumentsWrong
@@ -180,6 +175,14 @@ function firstFault(snapshot: RegistrationSnapshot, wish: MachineWish): Refusal 
     )
   }
   return typeof wish.reservedAddress === 'string' ? addressFault(snapshot, wish.reservedAddress) : undefined
+}
+
+/** The field of an edit that takes a machine out of its cluster, or out of those of it that found and vote. */
+function leavingField(machine: Machine, { clusterId, role }: MachineWish): 'cluster' | 'role' | undefined {
+  if (machine.clusterId === undefined) return undefined
+  if (clusterId !== undefined && clusterId !== machine.clusterId) return 'cluster'
+  if (role !== undefined && isControlPlane(machine.role) !== isControlPlane(role)) return 'role'
+  return undefined
 }
 
 /** True for an edit that changes what the machine boots, or what is known of its fitness to boot it. */

@@ -3,7 +3,10 @@ import { rowsInGroup } from '../cluster/membership.ts'
 import { type ClusterPicture, RAFT_SERVICES } from '../cluster/picture.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 
-/** Why a machine cannot leave its cluster just so: it founds it, or may still be a member of one of its groups. */
+/**
+ * Why a machine cannot leave its cluster, or gain or lose its vote, just so: it founds it, or may still be a member of one
+ * of its groups.
+ */
 export function membershipFault(machine: Machine, picture: ClusterPicture | undefined): Refusal | undefined {
   const founding = foundingFault(machine, picture)
   if (founding !== undefined) return founding

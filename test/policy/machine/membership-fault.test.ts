@@ -1,7 +1,7 @@
 import t from 'tap'
 import { DEFAULT_IMAGE_LIMITS } from '../../../src/policy/image/preflight.ts'
 import { decideDeletion } from '../../../src/policy/machine/decide-leaving.ts'
-import { decideRegistration } from '../../../src/policy/machine/decide-registration.ts'
+import { decideRegistration, type MachineWish } from '../../../src/policy/machine/decide-registration.ts'
 import { membershipFault } from '../../../src/policy/machine/membership-fault.ts'
 import { aFoundedCluster, aFounding, ip, NOW } from '../../support/builders.ts'
 import { aPicture, nodeNo } from '../cluster/picture-of.ts'
@@ -9,26 +9,30 @@ import { aPicture, nodeNo } from '../cluster/picture-of.ts'
 const OTHER = aFoundedCluster({ id: 'other', name: 'other' })
 
 /** An edit of a machine, which is in the cluster of the picture. */
-function edit(
-  machine: ReturnType<typeof nodeNo>,
-  picture: ReturnType<typeof aPicture>,
-  clusterId: string | null,
-) {
+function editBy(machine: ReturnType<typeof nodeNo>, picture: ReturnType<typeof aPicture>, wish: MachineWish) {
   return decideRegistration(
     {
       nowMs: NOW,
       machine: { ...machine, clusterId: picture.cluster.id },
       macsTaken: [],
       picture,
-      ...(clusterId === OTHER.id ? { cluster: OTHER } : { cluster: picture.cluster }),
+      ...(wish.clusterId === OTHER.id ? { cluster: OTHER } : { cluster: picture.cluster }),
       imageLimits: DEFAULT_IMAGE_LIMITS,
       loaders: new Set(),
       subnets: [],
       serverAddress: ip('10.77.0.1'),
       freshId: 'm9',
     },
-    { clusterId },
+    wish,
   )
+}
+
+function edit(
+  machine: ReturnType<typeof nodeNo>,
+  picture: ReturnType<typeof aPicture>,
+  clusterId: string | null,
+) {
+  return editBy(machine, picture, { clusterId })
 }
 
 t.test('a voter is neither moved to another cluster nor out of its own, nor deleted', async (t) => {
@@ -43,6 +47,47 @@ t.test('a voter is neither moved to another cluster nor out of its own, nor dele
 t.test('an edit that leaves it where it is has nothing to say of it', async (t) => {
   const picture = aPicture()
   t.match(edit(nodeNo(2), picture, picture.cluster.id), { reply: { kind: 'done' } })
+})
+
+t.test(
+  'a member keeps its role: one that votes is made no worker, and one that does not no voter',
+  async (t) => {
+    const picture = aPicture()
+    const refused = {
+      kind: 'refused',
+      status: 409,
+      code: 'still-member',
+      field: 'role',
+      cure: /decommission node02/,
+    }
+    for (const role of ['control-plane', 'all-in-one'] as const) {
+      t.match(editBy(nodeNo(2, { role }), picture, { role: 'worker' }), { reply: refused, effects: [] })
+    }
+    const learners = picture.members.map((member) => ({ ...member, voter: member.machineId !== 'm2' }))
+    t.match(
+      editBy(nodeNo(2, { role: 'worker' }), aPicture({ members: learners }), { role: 'control-plane' }),
+      {
+        reply: refused,
+      },
+    )
+    const done = { kind: 'done', machine: { role: 'all-in-one' } }
+    t.match(editBy(nodeNo(2), picture, { role: 'all-in-one' }), { reply: done }, 'it votes as before')
+    t.match(editBy(nodeNo(2), aPicture({ members: [] }), { role: 'worker' }), { reply: { kind: 'done' } })
+  },
+)
+
+t.test('whoever founds is made no worker', async (t) => {
+  const founding = aFounding({
+    state: 'granted',
+    epoch: 1,
+    nextEpoch: 2,
+    holderMachineId: 'm2',
+    holderBootId: 'b2',
+  })
+  const picture = aPicture({ cluster: aFoundedCluster({ founding }), members: [] })
+  t.match(editBy(nodeNo(2), picture, { role: 'worker' }), {
+    reply: { code: 'holds-founding', field: 'role' },
+  })
 })
 
 t.test('who is no member may go, and whoever founds may not', async (t) => {
