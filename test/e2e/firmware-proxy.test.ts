@@ -5,6 +5,7 @@ import { untilListening } from '../bench/dhcp/servers.ts'
 import { aFirmwareMachine, parkedLine } from '../support/firmware-machine.ts'
 import { FirmwareRack } from '../support/firmware-rack.ts'
 import { startKea } from '../support/kea.ts'
+import { startLeasingDnsmasq } from '../support/leasing-dnsmasq.ts'
 
 const { mode, why } = chooseDemoMode(false)
 const skip = mode === 'qemu' ? false : `not possible here: ${why}`
@@ -13,14 +14,7 @@ const SUBNET = 'subnets: [{ cidr: 10.77.0.0/24 }]\n'
 
 /** Other DHCP servers on the link at 10.77.0.2, which lease addresses and know nothing of booting. */
 const ADDRESS_SERVERS = {
-  async dnsmasq(rack: FirmwareRack, ns: string): Promise<void> {
-    const program = rack.namespaces.start(ns, [
-      ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--interface=eth0'],
-      ...['--bind-interfaces', '--no-ping', '--log-dhcp', '--log-facility=-', '--leasefile-ro', '--pid-file'],
-      ...['--user=root', '--dhcp-range=10.77.0.50,10.77.0.99,255.255.255.0,1h'],
-    ])
-    await program.line(/DHCP, IP range/)
-  },
+  dnsmasq: startLeasingDnsmasq,
   async kea(rack: FirmwareRack, ns: string): Promise<void> {
     const program = await startKea(rack.namespaces, ns, rack.workDir, {
       'interfaces-config': { interfaces: ['eth0'], 'dhcp-socket-type': 'raw' },

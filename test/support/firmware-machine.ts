@@ -15,6 +15,8 @@ export interface FirmwareMachine {
   readonly address?: string
   /** The loader that it is registered with, as a ROM that is to be treated as plain PXE. */
   readonly loader?: string
+  /** Its RAM; undefined: enough for firmware and loader. */
+  readonly memoryMiB?: number
 }
 
 const MEMORY_MIB = 256
@@ -40,7 +42,7 @@ export function aFirmwareMachine(
 export function machineCommand(machine: FirmwareMachine, tap: string, workDir: string): readonly string[] {
   const { firmware } = machine
   if (firmware === 'uefi-arm64') return dyingWithParent(arm64Command(machine, tap, workDir))
-  const wish = { ...machine, firmware, tap, workDir, memoryMiB: MEMORY_MIB }
+  const wish = { memoryMiB: MEMORY_MIB, ...machine, firmware, tap, workDir }
   return dyingWithParent([...virtualMachineCommand(wish), '-no-reboot'])
 }
 

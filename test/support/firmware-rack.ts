@@ -32,7 +32,8 @@ export interface MachineFacts {
 
 /**
  * A link with the real server at 10.77.0.1 and machines with real firmware on it; every end is a network namespace, and
- * nothing of it shows on the host. Machines are registered and not armed, so a script that parks them is where they end.
+ * nothing of it shows on the host. Machines are registered and not armed, so a script that parks them is where they end,
+ * unless a test arms them.
  */
 export class FirmwareRack {
   readonly namespaces: Namespaces
@@ -94,10 +95,21 @@ export class FirmwareRack {
     return host
   }
 
+  /** Registers a machine, a worker of no cluster where `more` says nothing else. */
+  async register(machine: FirmwareMachine, more: object = {}): Promise<void> {
+    const { name, mac, address, loader } = machine
+    await this.post('/machines', { name, macs: [mac], role: 'worker', address, loader, ...more })
+  }
+
   /** Registers a machine, switches it on, and gives its serial console. */
   async boot(machine: FirmwareMachine): Promise<Program> {
-    const { name, mac, address, loader } = machine
-    await this.#call('POST', '/machines', { name, macs: [mac], role: 'worker', address, loader })
+    await this.register(machine)
+    return this.powerOn(machine)
+  }
+
+  /** Switches a machine on, and gives its serial console. */
+  powerOn(machine: FirmwareMachine): Program {
+    const { name } = machine
     const tap = `tap-${name}`
     inside(this.link, 'ip', 'tuntap', 'add', tap, 'mode', 'tap')
     inside(this.link, 'ip', 'link', 'set', tap, 'master', BRIDGE, 'up')
@@ -107,6 +119,11 @@ export class FirmwareRack {
   /** Reads a page of the operator's API. */
   get<Answer>(route: string): Promise<Answer> {
     return this.#call<Answer>('GET', route)
+  }
+
+  /** Calls the operator's API. */
+  post<Answer>(route: string, body: object = {}): Promise<Answer> {
+    return this.#call<Answer>('POST', route, body)
   }
 
   machine(name: string): Promise<MachineFacts> {
