@@ -272,6 +272,19 @@ export class BootWorld {
       .map(({ type, data }) => (data.reason === undefined ? type : `${type} ${data.reason}`))
   }
 
+  /**
+   * The stage of the machine's latest boot: the wanted one as soon as it is reached, else where it stands after 10 s. What
+   * was sent is noted a moment after the client has its last byte.
+   */
+  async stageOnce(machineId: string, wanted: string): Promise<string | undefined> {
+    for (let looks = 0; ; looks += 1) {
+      await this.events()
+      const stage = this.store.lists.attempts.latestOf(machineId)?.stage
+      if (stage === wanted || looks === 1000) return stage
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
   /** Closes what listens; the store stays. */
   async stopServing(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close()

@@ -61,8 +61,7 @@ t.test('HEAD is GET without the body, and is no boot', async (t) => {
   await world.events()
   t.equal(world.store.lists.attempts.latestOf('m1')?.stage, 'script-sent')
   await world.ask(1, `${IMAGE}/initrd`)
-  await world.events()
-  t.equal(world.store.lists.attempts.latestOf('m1')?.stage, 'initrd-sent')
+  t.equal(await world.stageOnce('m1', 'initrd-sent'), 'initrd-sent')
 })
 
 t.test('one range, the end, and what is beyond it', async (t) => {
