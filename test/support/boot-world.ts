@@ -272,10 +272,7 @@ export class BootWorld {
       .map(({ type, data }) => (data.reason === undefined ? type : `${type} ${data.reason}`))
   }
 
-  /**
-   * The stage of the machine's latest boot: the wanted one as soon as it is reached, else where it stands after 10 s. What
-   * was sent is noted a moment after the client has its last byte.
-   */
+  /** The stage of the latest boot, within 10 s the wanted one: a client has its last byte before we note that. */
   async stageOnce(machineId: string, wanted: string): Promise<string | undefined> {
     for (let looks = 0; ; looks += 1) {
       await this.events()
