@@ -93,7 +93,14 @@ case $marker_epoch:$marker_life:$own_life:$EPOCH in
 esac
 [ "$marker_cluster" = "$CLUSTER_ID" ] || foreign "holds data of another cluster ($marker)"
 [ "$marker_node" = "${MEMBER_ID%.*}" ] || foreign "holds data of another machine ($marker)"
-if [ "$keep_data" = any ] || { [ "$marker_member" = "$keep_data" ] && [ "$marker_epoch" -gt 0 ]; }; then
+# The configuration of an installed system is as old as its installation: what its own services wrote since is of that
+# member or of a later one.
+is_own_since() {
+  [ -n "${INSTALLED:-}" ] && [ "$marker_epoch" -gt 0 ] && [ "$marker_epoch" -ge "$EPOCH" ] && [ "$marker_life" -ge "$own_life" ]
+}
+if is_own_since; then
+  say "$service: starts with the data of $marker, made since the installation"
+elif [ "$keep_data" = any ] || { [ "$marker_member" = "$keep_data" ] && [ "$marker_epoch" -gt 0 ]; }; then
   say "$service: starts with the data of $marker"
 elif [ "$marker_epoch" -gt "$EPOCH" ] || [ "$marker_life" -gt "$own_life" ]; then
   foreign "holds newer data ($marker) than this configuration knows of"

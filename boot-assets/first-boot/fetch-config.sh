@@ -105,11 +105,13 @@ if [ -s "$PILOTLIGHT_RUN/boot.env" ] && [ -s "$CONFIG" ]; then
 fi
 url=$(word url)
 mac=$(word mac)
+installed=
 if [ -n "$url" ] && [ -n "$mac" ]; then
   source="the server's answer"
   redeem "$url" "$mac" "$(word token)"
 elif [ -s "$CONFIG" ]; then
   source="the configuration on the disk"
+  installed=1
   say "an installed system: using the configuration that its installer left"
   cp "$CONFIG" "$PILOTLIGHT_RUN/config.new"
 else
@@ -129,13 +131,13 @@ printf 'Authorization: Bearer %s\n' "$report_token" >"$PILOTLIGHT_RUN/report-aut
 printf '%s\n' "$health_ca" >"$PILOTLIGHT_RUN/health-ca.pem"
 # Everything the steps need as shell variables, in one go.
 # shellcheck disable=SC2016
-jq -r --slurpfile known "$here/health-checks.json" --arg ca "$PILOTLIGHT_RUN/health-ca.pem" '
+jq -r --slurpfile known "$here/health-checks.json" --arg ca "$PILOTLIGHT_RUN/health-ca.pem" --arg installed "$installed" '
   def set($name; $value): $name + "=" + ($value | tostring | @sh);
   def path: if type == "string" and test("^/[A-Za-z0-9._~/{}-]*$") then . else "" end;
   def port: if type == "number" and floor == . and . > 0 and . < 65536 then . else 0 end;
   set("BOOT_ID"; .provisioning.boot_id), set("REPORT_URL"; .provisioning.report_url),
   set("GATE_URL"; .provisioning.gate_url), set("NODE_ID"; .node_id), set("CLUSTER_ID"; .cluster_id),
-  set("MEMBER_ID"; .member_id // ""), set("EPOCH"; .bootstrap_epoch // 0),
+  set("INSTALLED"; $installed), set("MEMBER_ID"; .member_id // ""), set("EPOCH"; .bootstrap_epoch // 0),
   (. as $config | ("chainfire", "flaredb") as $name | set("KEEP_DATA_" + $name;
     if $config.keep_data_by_service | type == "object" then $config.keep_data_by_service[$name] else $config.keep_data end // "")),
   set("RAFT_HOST"; .raft_addr | sub(":[0-9]+$"; "")), set("SERVICES"; .services | join(" ")),

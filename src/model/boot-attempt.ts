@@ -41,6 +41,8 @@ export interface BootAttempt {
   readonly architecture?: number
   /** The image that its script named; the attempt keeps it. */
   readonly imageId?: string
+  /** When the machine said that its system is on its disk (install mode); undefined: it did not. */
+  readonly installedAtMs?: number
   /** When the machine's `loader` override was sent whole in this attempt. */
   readonly loaderSentAtMs?: number
 }

@@ -10,7 +10,7 @@ export type MachineState =
   | 'armed' // may be provisioned until `armedUntilMs`
   | 'booting' // a script with a boot token went out
   | 'first-boot' // its configuration was redeemed
-  | 'installed' // install mode: written to disk, on its way through the reboot
+  | 'installed' // install mode: its system is on its disk, from which it goes on to ready
   | 'ready' // all four first-boot steps succeeded
   | 'failed'
   | 'held' // by the operator

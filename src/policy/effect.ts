@@ -75,6 +75,7 @@ const DURABILITY: { readonly [Kind in Effect['kind']]: 'durable' | 'trace' } = {
   'forget-sealed-config': 'durable',
   'revoke-boot-tokens': 'durable',
   'make-attempt-current': 'durable',
+  'note-installed': 'durable',
   'bind-attempt-epoch': 'durable',
   'heard-from': 'trace',
   'put-step': 'durable',

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Cluster, RaftService } from '../model/cluster.ts'
-import { isControlPlane } from '../model/machine.ts'
+import { isControlPlane, type MachineState } from '../model/machine.ts'
 import type { Ipv4 } from '../net/ipv4.ts'
 import { parseIpv4 } from '../net/ipv4.ts'
 import { decideProbe, tablesOf } from '../policy/cluster/decide-probe.ts'
@@ -14,6 +14,7 @@ import { askHealth, askList, removeMember } from './member-calls.ts'
 
 /** While machines join (each join asks at once besides), and when nothing happens. A leader counts as known for 30 s. */
 const BUSY_EVERY_MS = 12_000
+const BUSY_STATES: ReadonlySet<MachineState> = new Set(['booting', 'first-boot', 'installed'])
 const CALM_EVERY_MS = 15_000
 const MAX_CLUSTERS = 200
 
@@ -76,7 +77,7 @@ export class ClusterProber {
         }),
       )
       const isBusy = living.some(({ id }) =>
-        machines.ofCluster(id).some(({ state }) => state === 'first-boot' || state === 'booting'),
+        machines.ofCluster(id).some(({ state }) => BUSY_STATES.has(state)),
       )
       this.#schedule(isBusy ? BUSY_EVERY_MS : CALM_EVERY_MS)
     } catch (error) {

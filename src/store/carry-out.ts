@@ -49,6 +49,7 @@ const EXECUTORS: Executors = {
     attempts.makeCurrent(bootId, machineId, atMs)
     machines.setCurrentBoot(machineId, bootId)
   },
+  'note-installed': ({ attempts }, { bootId, atMs }) => attempts.noteInstalled(bootId, atMs),
   'bind-attempt-epoch': ({ attempts }, { bootId, epoch }) => attempts.bindEpoch(bootId, epoch),
   'heard-from': ({ attempts }, { bootId, atMs }) => attempts.heard(bootId, atMs),
   'put-step': ({ attempts }, { record }) => attempts.putStep(record),

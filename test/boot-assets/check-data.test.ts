@@ -46,8 +46,21 @@ t.test('a new file system is empty', async (t) => {
 
 const KEPT: readonly (readonly [string, string, object])[] = [
   ['the data that the configuration names', 'c1:2:node01.3', { KEEP_DATA_chainfire: 'node01.3' }],
+  ['what an installed system wrote since its installation', 'c1:2:node01.3', { INSTALLED: '1' }],
+  ['the same, in a later life and epoch', 'c1:3:node01.4', { INSTALLED: '1' }],
   ['any data of this machine while the cluster is frozen', 'c1:1:node01.1', { KEEP_DATA_chainfire: 'any' }],
 ]
+t.test('what is older than an installation is set aside, as it is in any boot', async (t) => {
+  const { check, directory, world } = await node(
+    t,
+    { 'raft.db': 'data', '.pilotlight-marker': 'c1:1:node01.2' },
+    { INSTALLED: '1' },
+  )
+  t.equal((await check()).code, 0)
+  t.notOk(existsSync(path.join(directory, 'raft.db')))
+  t.equal(await world.read('data/chainfire.set-aside/1/raft.db'), 'data')
+})
+
 for (const [name, marker, changes] of KEPT) {
   t.test(`kept: ${name}`, async (t) => {
     const world = await node(t, { 'raft.db': 'data', '.pilotlight-marker': marker }, changes)

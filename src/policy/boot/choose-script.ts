@@ -28,6 +28,7 @@ export type ParkingReason =
   | 'address-not-leased'
   | 'address-not-stated'
   | 'image-queue'
+  | 'still-member'
 
 /** The sentence that the console shows for each reason to wait: what is missing, and what cures it. */
 export const PARKING_SENTENCES: { readonly [Reason in ParkingReason]: string } = {
@@ -54,6 +55,8 @@ export const PARKING_SENTENCES: { readonly [Reason in ParkingReason]: string } =
   'address-not-stated':
     'it asks from an address that is stated for another machine, or not the one stated for it (pilotlight machine edit --address)',
   'image-queue': 'all image streams are taken',
+  'still-member':
+    'its old member is not out of the cluster yet, and an installation would wipe its data (pilotlight cluster show)',
 }
 
 /** A hold of the cluster or the fleet at no step in particular stops machines before they boot. */
@@ -70,6 +73,10 @@ export interface ScriptQuestion {
   readonly hasCluster: boolean
   /** An operator holds its cluster, or every machine there is. */
   readonly isClusterHeld: boolean
+  /** Its disk holds the data of a member that may still be in its groups (`diskMemberOf`). */
+  readonly isMemberOnDisk?: boolean
+  /** The boot that it redeemed last put its system on its disk. */
+  readonly isInstalled?: boolean
   readonly attempt: BootAttempt | undefined
   /** True when the address that asks is this machine's: its lease, or what stands for one where another server leases. */
   readonly isOwnAddress: boolean
@@ -96,7 +103,10 @@ export function chooseScript(question: ScriptQuestion): ScriptChoice {
     case 'held':
       return { kind: 'parking', reason: isHeldByServer(machine) ? 'held-by-server' : 'held' }
     case 'failed':
-      return { kind: 'parking', reason: 'failed' }
+      // Its system is on its disk, where its steps are tried again.
+      return machine.bootMode === 'install' && question.isInstalled === true
+        ? { kind: 'local-disk', reason: 'already-installed' }
+        : { kind: 'parking', reason: 'failed' }
     case 'enrolled':
       return machine.bootMode === 'local'
         ? { kind: 'local-disk', reason: 'local-mode' }
@@ -129,5 +139,7 @@ function imageWhenComplete(question: ScriptQuestion, machine: Machine): ScriptCh
   if (question.isClusterHeld) return { kind: 'parking', reason: 'cluster-held' }
   if (!question.isOwnAddress)
     return { kind: 'parking', reason: question.isForeign ? 'address-not-stated' : 'address-not-leased' }
+  if (machine.bootMode === 'install' && question.isMemberOnDisk === true)
+    return { kind: 'parking', reason: 'still-member' }
   return { kind: 'image', reason: 'armed' }
 }

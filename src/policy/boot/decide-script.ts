@@ -1,11 +1,12 @@
 import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { Cluster, FleetHold } from '../../model/cluster.ts'
+import type { Cluster, FleetHold, Member } from '../../model/cluster.ts'
 import type { Lease } from '../../model/lease.ts'
 import type { Machine } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
 import type { Decision, Moment } from '../decision.ts'
 import type { Effect } from '../effect.ts'
+import { diskMemberOf } from '../machine/disk-member.ts'
 import { type AddressOwner, isOwnAddress } from '../machine/own-address.ts'
 import { attemptFor } from './attempt.ts'
 import { TOKEN_CAP_MS, TOKEN_LIFE_MS } from './boot-token.ts'
@@ -33,6 +34,10 @@ export interface ScriptSnapshot extends Moment, BootImageFacts, AddressOwner {
   readonly hasCluster: boolean
   readonly cluster?: Cluster
   readonly fleetHold?: FleetHold
+  /** What `ScriptQuestion` says. */
+  readonly isInstalled?: boolean
+  /** The members of its cluster, where it is to be installed; undefined: they have no say. */
+  readonly members?: readonly Member[]
   /** Its last boots, the latest first; none where they have no say (`mayAskToRearm`). */
   readonly recentBoots: readonly BootAttempt[]
   /** The active lease of the asking address, whoever's it is. */
@@ -86,6 +91,9 @@ function scriptFor(asked: ScriptSnapshot, request: ScriptRequest): Decision<Scri
     imageLack: typeof image === 'string' ? image : undefined,
     hasCluster: snapshot.hasCluster,
     isClusterHeld: isClusterHeldWhole(snapshot.cluster, snapshot.fleetHold),
+    isMemberOnDisk:
+      machine !== undefined && diskMemberOf(machine, snapshot.cluster, snapshot.members ?? []) !== undefined,
+    isInstalled: snapshot.isInstalled === true,
     attempt: snapshot.latestAttempt,
     isOwnAddress: machine !== undefined && isOwnAddress(machine, request.address, snapshot),
     isForeign: snapshot.foreign !== undefined,

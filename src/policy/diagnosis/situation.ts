@@ -28,6 +28,9 @@ const MOST_TRANSFERS = 3
 /** A gate that was not asked for longer than this is not what keeps a machine. */
 const GATE_ASKED_WITHIN_MS = 15_000
 
+/** What an installer may take, with the reboot after it. */
+const INSTALL_SECONDS = 30 * 60
+
 /** Says where a machine stands, from what is recorded and the limits. */
 export function situationOf(snapshot: DiagnosisSnapshot): Situation {
   const { machine, records, nowMs } = snapshot
@@ -51,7 +54,14 @@ export function situationOf(snapshot: DiagnosisSnapshot): Situation {
   const step = stepAt(records, stage)
   const gate = step === undefined ? undefined : gateOf(snapshot, step)
   const { stages, gateWaitSeconds } = snapshot.limits
-  const limitMs = 1000 * (gate === undefined ? stages[step ?? stage] : gateWaitSeconds)
+  // Before the first step lie the whole installation and the reboot from disk.
+  const isInstalling = machine.bootMode === 'install' && stage === 'config-redeemed' && gate === undefined
+  const seconds = isInstalling
+    ? INSTALL_SECONDS
+    : gate === undefined
+      ? stages[step ?? stage]
+      : gateWaitSeconds
+  const limitMs = 1000 * seconds
   const common = {
     stage,
     sinceMs,

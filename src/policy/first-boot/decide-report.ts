@@ -2,6 +2,7 @@ import { FIRST_BOOT_STEPS, type Report, type StepRecord, type StepState } from '
 import { heardAgain } from '../cluster/founding.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
+import { stateUnderWay } from '../machine/state-under-way.ts'
 import type { ReportReply, ReportSnapshot } from './report-snapshot.ts'
 import { stalenessOf } from './staleness.ts'
 import { stepFailed, stepSucceeded } from './step-outcome.ts'
@@ -46,7 +47,7 @@ export function decideReport(
   })
   if (before?.state !== record.state) effects.push(stepEvent(snapshot, report, record.state))
   if (machine.state === 'failed' && record.state !== 'failed') {
-    effects.push({ kind: 'set-machine-state', machineId: machine.id, state: 'first-boot' })
+    effects.push({ kind: 'set-machine-state', machineId: machine.id, state: stateUnderWay(attempt) })
   }
   if (record.state === 'succeeded')
     effects.push(...implied(snapshot, report), ...stepSucceeded(snapshot, report))

@@ -23,6 +23,8 @@ export type FirstBootEffect =
       readonly machineId: string
       readonly atMs: number
     }
+  /** Install mode: the system is on the machine's disk, by its own word in this boot. */
+  | { readonly kind: 'note-installed'; readonly bootId: string; readonly atMs: number }
   | { readonly kind: 'bind-attempt-epoch'; readonly bootId: string; readonly epoch: number }
   | { readonly kind: 'heard-from'; readonly bootId: string; readonly atMs: number }
   | { readonly kind: 'put-step'; readonly record: StepRecord }

@@ -6,6 +6,7 @@ import { founded, freed, isFounderBoot, mayHaveForgotten } from '../cluster/foun
 import { leaderReported } from '../cluster/leaders.ts'
 import type { Effect } from '../effect.ts'
 import { machineEvent } from '../machine/machine-event.ts'
+import { stateUnderWay } from '../machine/state-under-way.ts'
 import { raftServiceOf } from './raft-step.ts'
 import type { ReportSnapshot } from './report-snapshot.ts'
 
@@ -78,10 +79,10 @@ export function stepSucceeded(snapshot: ReportSnapshot, report: Report): Effect[
  * frees a slot only after its one try: of several, an earlier one may have got in.
  */
 export function stepFailed(snapshot: ReportSnapshot, report: Report): Effect[] {
-  const { machine, cluster } = snapshot
+  const { machine, attempt, cluster } = snapshot
   const effects: Effect[] = []
   // Held, armed or booting again says more than a failure of the boot before.
-  if (machine.state === 'first-boot') {
+  if (machine.state === stateUnderWay(attempt)) {
     effects.push({ kind: 'set-machine-state', machineId: machine.id, state: 'failed' })
   }
   if (cluster === undefined || report.step === 'cluster-health-check') return effects

@@ -9,6 +9,7 @@ import { freeSpaceFault } from '../free-space.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 import { type AddressKeeping, armFault } from './arm-fault.ts'
 import { checkImage, type ImageCheckFacts, imageRefusal, imageWarnings } from './check-image.ts'
+import { diskMemberOf } from './disk-member.ts'
 
 /** How long an arm lasts when the operator names no time. */
 export const DEFAULT_ARM_SECONDS = 30 * 60
@@ -104,12 +105,14 @@ function memberFault(picture: ClusterPicture, machine: Machine): Refusal | undef
         : `pilotlight cluster refound ${cluster.name} --machine ${machine.name} --discard-state ${cluster.name}`,
     )
   }
+  // What lies on a disk is there though its machine is off: after a power cut it may be what the quorum needs.
+  const onDisk = diskMemberOf(machine, cluster, own)
   const isUp = RUNNING.has(machine.state) && own.some((row) => seenHealthy(picture, row))
-  if (!isUp) return undefined
+  if (!isUp && onDisk === undefined) return undefined
   return refusal(
     409,
     'still-member',
-    `${machine.name} is ${first.memberId}, a running member of ${cluster.name}, and would lose its data`,
+    `${machine.name} is ${first.memberId}, ${isUp ? 'a running' : 'a'} member of ${cluster.name}, and would lose its data`,
     `pilotlight machine reprovision ${machine.name}`,
   )
 }

@@ -4,6 +4,7 @@ import type { Machine } from '../../model/machine.ts'
 import type { Decision, Moment } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { type Refusal, refusal } from '../refusal.ts'
+import { stateUnderWay } from './state-under-way.ts'
 
 export interface HoldSnapshot extends Moment {
   readonly machine: Machine
@@ -71,7 +72,8 @@ export function decideRelease({ machine, nowMs, currentBoot }: HoldSnapshot): De
 
 function stateAfter(boot: BootAttempt | undefined): Machine['state'] {
   if (boot?.end === 'ready') return 'ready'
-  return boot !== undefined && boot.endedAtMs === undefined ? 'first-boot' : 'enrolled'
+  if (boot === undefined || boot.endedAtMs !== undefined) return 'enrolled'
+  return stateUnderWay(boot)
 }
 
 function eventOf(

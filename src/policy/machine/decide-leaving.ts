@@ -59,11 +59,13 @@ export function decideDeletion(snapshot: LeavingSnapshot): Decision<LeavingReply
   }
 }
 
+const BUSY: ReadonlySet<Machine['state']> = new Set(['booting', 'first-boot', 'installed', 'ready'])
+
 function deletionFault(machine: Machine, picture: ClusterPicture | undefined): Refusal | undefined {
   const founding = foundingFault(machine, picture)
   if (founding !== undefined) return founding
   const { name, state } = machine
-  if (state === 'booting' || state === 'first-boot' || state === 'ready') {
+  if (BUSY.has(state)) {
     return refusal(
       409,
       'machine-in-use',

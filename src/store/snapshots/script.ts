@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Machine } from '../../model/machine.ts'
 import { cidrContains } from '../../net/ipv4.ts'
 import type { ScriptRequest, ScriptSnapshot } from '../../policy/boot/decide-script.ts'
 import { mayAskToRearm } from '../../policy/boot/may-rearm.ts'
@@ -42,6 +43,13 @@ export function readScriptSnapshot(view: View, place: ScriptPlace, request: Scri
         : relayPortOf(view.traces.ofBoot(recentBoots[0].bootId)),
     ),
     ...given('cluster', machine?.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)),
+    ...given(
+      'members',
+      machine?.bootMode === 'install' && machine.clusterId !== undefined
+        ? view.membership.members(machine.clusterId)
+        : undefined,
+    ),
+    ...(machine === undefined ? {} : { isInstalled: isInstalled(view, machine) }),
     ...given('fleetHold', view.calls.fleetHold()),
     leaseSeconds: subnet?.leaseSeconds ?? DEFAULT_LEASE_SECONDS,
     bootUrl: place.bootUrl,
@@ -56,4 +64,10 @@ export function readScriptSnapshot(view: View, place: ScriptPlace, request: Scri
     ...given('foreign', readForeignAddress(view, place, request.address)),
     ...given('leasedToMachineId', lease === undefined ? undefined : view.machines.byMac(lease.mac)?.id),
   }
+}
+
+/** Whether the boot that a machine redeemed last put its system on its disk. */
+export function isInstalled(view: Pick<View, 'attempts'>, { bootMode, currentBootId }: Machine): boolean {
+  if (bootMode !== 'install' || currentBootId === undefined) return false
+  return view.attempts.byId(currentBootId)?.installedAtMs !== undefined
 }

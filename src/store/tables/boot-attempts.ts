@@ -11,7 +11,7 @@ import { RowCache } from './row-cache.ts'
 import { given, type Row } from './rows.ts'
 
 const COLUMNS = `boot_id, machine_id, status, stage, started_at_ms, heard_at_ms, ended_at_ms, ending, pass_epoch,
-  architecture, loader_sent_at_ms, clock_skew_ms, image_id`
+  architecture, loader_sent_at_ms, clock_skew_ms, image_id, installed_at_ms`
 
 /** Boot attempts with their stages and steps. What is read for every message is remembered: see `RowCache`. */
 export class BootAttemptsTable {
@@ -63,6 +63,7 @@ export class BootAttemptsTable {
         UPDATE boot_attempt SET status = 'superseded', ended_at_ms = coalesce(ended_at_ms, @atMs),
           ending = coalesce(ending, 'superseded')
         WHERE machine_id = @machineId AND boot_id <> @bootId AND status <> 'superseded'`),
+      noteInstalled: db.prepare('UPDATE boot_attempt SET installed_at_ms = ? WHERE boot_id = ?'),
       bindEpoch: db.prepare('UPDATE boot_attempt SET pass_epoch = ? WHERE boot_id = ?'),
       boundElsewhere: db
         .prepare(`
@@ -162,6 +163,11 @@ export class BootAttemptsTable {
     this.#forgetOf(machineId)
   }
 
+  noteInstalled(bootId: string, atMs: number): void {
+    this.#statements.noteInstalled.run(atMs, bootId)
+    this.#byId.forget(bootId)
+  }
+
   bindEpoch(bootId: string, epoch: number): void {
     this.#statements.bindEpoch.run(epoch, bootId)
     this.#byId.forget(bootId)
@@ -225,6 +231,7 @@ function attemptOf(row: Row): BootAttempt {
     ...given('architecture', row.architecture),
     ...given('clockSkewMs', row.clock_skew_ms),
     ...given('loaderSentAtMs', row.loader_sent_at_ms),
+    ...given('installedAtMs', row.installed_at_ms),
   }
 }
 

@@ -56,6 +56,7 @@ type Column =
   | 'leader_seen_at_ms'
   | 'leader_url'
   | 'loader'
+  | 'installed_at_ms'
   | 'loader_sent_at_ms'
   | 'local_boot'
   | 'mac'

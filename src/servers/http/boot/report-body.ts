@@ -20,11 +20,18 @@ const ReportSchema = Type.Object({
   facts: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Fact, { maxProperties: 32 })),
 })
 
-const checkReport = Compile(ReportSchema)
+const InstalledSchema = Type.Object({
+  step: Type.Literal('installed'),
+  sequence: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
+  state: Type.Literal('succeeded'),
+})
 
-/** One report as it was sent, or what is wrong with it. */
+const checkReport = Compile(ReportSchema)
+const checkInstalled = Compile(InstalledSchema)
+
+/** One report as it was sent, or what is wrong with it. `installed`: of no step, the system is on the machine's disk. */
 export type ReadReport =
-  | { readonly ok: true; readonly report: Report }
+  | { readonly ok: true; readonly report: Report | 'installed' }
   | { readonly ok: false; readonly field: string; readonly detail: string }
 
 /** Reads a report body: `{boot_id, reports: […]}`, or one report with its `boot_id` beside its fields. */
@@ -40,6 +47,7 @@ export function readReportBody(
 }
 
 function readReport(value: unknown): ReadReport {
+  if (checkInstalled.Check(value)) return { ok: true, report: 'installed' }
   if (!checkReport.Check(value)) {
     const [first] = checkReport.Errors(value)
     const field = first?.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'report'

@@ -2,18 +2,21 @@ import type { FastifyInstance } from 'fastify'
 import type { Report } from '../../../model/first-boot.ts'
 import type { Mac } from '../../../net/mac.ts'
 import type { Decision } from '../../../policy/decision.ts'
+import { decideInstalled, type InstalledReply } from '../../../policy/first-boot/decide-installed.ts'
 import { decideReport } from '../../../policy/first-boot/decide-report.ts'
 import {
   decideUnknownBoot,
   type UnknownBootSnapshot,
 } from '../../../policy/first-boot/decide-unknown-boot.ts'
-import type { ReportReply, ReportSnapshot } from '../../../policy/first-boot/report-snapshot.ts'
+import type { ReportSnapshot } from '../../../policy/first-boot/report-snapshot.ts'
 import { traceReport } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readReportSnapshot } from '../../../store/snapshots/report.ts'
 import { readUnknownBoot } from '../../../store/snapshots/unknown-boot.ts'
 import type { BootContext } from './boot-context.ts'
 import { readReportBody } from './report-body.ts'
 import { bearerOf, clockOf, macOf } from './requests.ts'
+
+const RETRY_AFTER_SECONDS = 10
 
 /** `POST /machines/{mac}/reports`: each report is a unit of its own, in the order in which they stand. */
 export function addReportRoute(server: FastifyInstance, context: BootContext): void {
@@ -35,19 +38,18 @@ export function addReportRoute(server: FastifyInstance, context: BootContext): v
     let recorded = 0
     for (const entry of body.reports) {
       if (!entry.ok) return reply.code(422).send({ error: entry.detail, field: entry.field, recorded })
-      const decision = await decideOne(context, mac, bootId, entry.report, clockMs)
+      const { report } = entry
+      const decision = await decideOne(context, mac, bootId, report, clockMs)
       if (decision === undefined) return reply.code(401).send({ error: 'unauthorized' })
-      log.info(
-        {
-          mac,
-          boot: bootId,
-          step: entry.report.step,
-          state: entry.report.state,
-          sequence: entry.report.sequence,
-          reason: decision.reason,
-        },
-        'step report',
-      )
+      const { reason } = decision
+      if (report === 'installed') {
+        log.info({ mac, boot: bootId, reason }, 'report: installed')
+      } else {
+        const { step, state, sequence } = report
+        log.info({ mac, boot: bootId, step, state, sequence, reason }, 'step report')
+      }
+      if (decision.reply === 'not-now')
+        return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ reason, recorded })
       if (decision.reply === 'stale') return reply.code(409).send({ reason: decision.reason, recorded })
       if (decision.reply === 'recorded') recorded += 1
     }
@@ -60,18 +62,21 @@ async function decideOne(
   { store }: BootContext,
   mac: Mac,
   bootId: string,
-  report: Report,
+  report: Report | 'installed',
   clockMs: number | undefined,
-): Promise<Decision<ReportReply> | undefined> {
+): Promise<Decision<InstalledReply> | undefined> {
   const decision = await store.decide<
     readonly [ReportSnapshot | undefined, UnknownBootSnapshot],
-    ReportReply | 'unknown'
+    InstalledReply | 'unknown'
   >(
     (view) => [readReportSnapshot(view, bootId), readUnknownBoot(view, mac)],
-    ([snapshot, unknown]) =>
-      snapshot === undefined || !snapshot.machine.macs.includes(mac)
-        ? decideUnknownBoot(unknown, bootId)
-        : traceReport(snapshot, report, decideReport(snapshot, report, clockMs)),
+    ([snapshot, unknown]) => {
+      if (snapshot === undefined || !snapshot.machine.macs.includes(mac))
+        return decideUnknownBoot(unknown, bootId)
+      return report === 'installed'
+        ? decideInstalled(snapshot, clockMs)
+        : traceReport(snapshot, report, decideReport(snapshot, report, clockMs))
+    },
   )
   return decision.reply === 'unknown' ? undefined : { ...decision, reply: decision.reply }
 }

@@ -2,7 +2,9 @@ import type { Lease } from '../../../model/lease.ts'
 import type { Machine } from '../../../model/machine.ts'
 import { chooseScript, isClusterHeldWhole, PARKING_SENTENCES } from '../../../policy/boot/choose-script.ts'
 import { imageToBoot } from '../../../policy/boot/image-to-boot.ts'
+import { diskMemberOf } from '../../../policy/machine/disk-member.ts'
 import { readBootImageFacts } from '../../../store/snapshots/image.ts'
+import { isInstalled } from '../../../store/snapshots/script.ts'
 import type { ExplainSection } from './explain-section.ts'
 import type { OperatorContext } from './operator-context.ts'
 
@@ -21,7 +23,15 @@ export function explainMachineScript(
   machine: Machine,
 ): ExplainSection {
   const running = runningLeasesOf(store, machine)
-  const { facts, attempt, nowMs, isHeldWhole } = store.peek((view) => ({
+  const { facts, attempt, nowMs, isHeldWhole, isMemberOnDisk, hasSystem } = store.peek((view) => ({
+    hasSystem: isInstalled(view, machine),
+    isMemberOnDisk:
+      machine.clusterId !== undefined &&
+      diskMemberOf(
+        machine,
+        view.clusters.byId(machine.clusterId),
+        view.membership.members(machine.clusterId),
+      ) !== undefined,
     facts: readBootImageFacts(view, machine),
     attempt: view.attempts.latestOf(machine.id),
     nowMs: view.nowMs,
@@ -36,6 +46,8 @@ export function explainMachineScript(
     imageLack: typeof image === 'string' ? image : undefined,
     hasCluster: machine.clusterId !== undefined,
     isClusterHeld: isHeldWhole,
+    isMemberOnDisk,
+    isInstalled: hasSystem,
     attempt,
     isOwnAddress: true,
     nowMs,
