@@ -6,10 +6,15 @@ import type { Effect } from '../effect.ts'
 /** A probe, or a member's own word, is taken for what is true now for so long. */
 const FRESH_MS = 30_000
 
-/** What the last round told of a service, while it is fresh; undefined: nobody asked, or too long ago. */
+/**
+ * What the last round told of a service, while it is fresh; undefined: nobody asked, or too long ago. A round before the
+ * founding heard another group: the old founder's, from whom the founding was moved.
+ */
 export function freshGroup(cluster: Cluster, service: RaftService, nowMs: number): GroupFacts | undefined {
   const facts = cluster.probe.groups?.[service]
-  return facts !== undefined && nowMs - facts.atMs <= FRESH_MS ? facts : undefined
+  if (facts === undefined || nowMs - facts.atMs > FRESH_MS) return undefined
+  const { state, foundedAtMs } = cluster.founding
+  return state === 'founded' && facts.atMs < (foundedAtMs ?? 0) ? undefined : facts
 }
 
 /**
