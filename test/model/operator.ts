@@ -13,6 +13,7 @@ import { decideDecommission } from '../../src/policy/machine/decide-leaving.ts'
 import { decideReprovision } from '../../src/policy/machine/decide-reprovision.ts'
 import { asOperatorCall } from '../../src/policy/operator-call.ts'
 import type { Refusal } from '../../src/policy/refusal.ts'
+import type { TrueGroup } from './raft-truth.ts'
 import type { Random } from './random.ts'
 import { IMAGE, type World } from './world.ts'
 
@@ -107,9 +108,23 @@ export class Operator {
     return outcome
   }
 
+  /**
+   * Whether a group may be the cluster's: one that a founder of an older epoch made, whose word came too late, is not, for
+   * its gate has that data set aside. After a restore nobody can tell.
+   */
+  #mayBeTheirs(group: TrueGroup): boolean {
+    const { rows } = this.#world.store
+    const { epoch, incarnationFloor } = rows.cluster.founding
+    if (incarnationFloor > 0) return true
+    const own = [...rows.members.values()].filter(
+      (row) => row.service === group.service && row.epoch === epoch,
+    )
+    return own.some((row) => group.members.has(row.memberId))
+  }
+
   /** Gives state up only where a majority of it is gone in truth; then also what is left of it is switched off. */
   refound(machineId: string): Outcome {
-    const isGone = this.#world.livingGroups('chainfire').length === 0
+    const isGone = !this.#world.livingGroups('chainfire').some((group) => this.#mayBeTheirs(group))
     const outcome = this.#call(
       'refound',
       (machine) => {

@@ -104,11 +104,29 @@ function throughSlot(
   }
   if (slot.state === 'free' && passage.isItsAlone !== true) {
     const asker = { machine, isHolder: snapshot.cluster.founding.holderBootId === attempt.bootId }
-    const first = nextInQueue(snapshot.queue, asker, snapshot.nowMs)
+    const queue = passage.action === 'found' ? foundersIn(snapshot) : snapshot.queue
+    const first = nextInQueue(queue, asker, snapshot.nowMs)
     if (first !== machine.id) return inLine(snapshot, request.step, heard, 'another machine came first')
   }
   const grant = grantSlot(snapshot, request.step, passage, isHeld)
   return { reply: grant.reply, reason: passage.action, effects: [...heard, ...grant.effects] }
+}
+
+/**
+ * Of those who wait, the ones that may found FlareDB: a machine whose row of Chainfire a restore forgot came first, and can
+ * only join once somebody else has founded it.
+ */
+function foundersIn({ queue, members, cluster }: GateSnapshot): GateSnapshot['queue'] {
+  const { epoch } = cluster.founding
+  const isMember = (machineId: string) =>
+    members.some(
+      (row) =>
+        row.service === 'chainfire' &&
+        row.machineId === machineId &&
+        row.epoch === epoch &&
+        row.state === 'member',
+    )
+  return queue.filter((entry) => entry.isHolder || isMember(entry.machineId))
 }
 
 /** S2: queued once, told its place. */

@@ -96,13 +96,14 @@ function memberFault(picture: ClusterPicture, machine: Machine): Refusal | undef
   const voters = rowsInGroup(picture.members, cluster, first.service).filter((row) => row.voter)
   if (voters.length === 1 && first.voter && state === 'founded' && first.state === 'member') {
     const isLed = leaderSeenWithin(cluster, LEADER_WITHIN_MS, nowMs)
+    const refound = refoundOf(picture, machine)
     return refusal(
       409,
       'sole-member',
       `${machine.name} is the only voter of ${cluster.name}: booting it anew ends the cluster`,
       isLed
-        ? `add another control-plane machine first, or switch ${machine.name} off and then pilotlight cluster refound ${cluster.name} --machine ${machine.name}`
-        : `pilotlight cluster refound ${cluster.name} --machine ${machine.name} --discard-state ${cluster.name}`,
+        ? `add another control-plane machine first, or switch ${machine.name} off and then ${refound}`
+        : refound,
     )
   }
   // What lies on a disk is there though its machine is off: after a power cut it may be what the quorum needs.
@@ -113,8 +114,12 @@ function memberFault(picture: ClusterPicture, machine: Machine): Refusal | undef
     409,
     'still-member',
     `${machine.name} is ${first.memberId}, ${isUp ? 'a running' : 'a'} member of ${cluster.name}, and would lose its data`,
-    `pilotlight machine reprovision ${machine.name}`,
+    state === 'lost' ? refoundOf(picture, machine) : `pilotlight machine reprovision ${machine.name}`,
   )
+}
+
+function refoundOf({ cluster }: ClusterPicture, machine: Machine): string {
+  return `pilotlight cluster refound ${cluster.name} --machine ${machine.name} --discard-state ${cluster.name}`
 }
 
 const RUNNING = new Set(['first-boot', 'ready', 'failed', 'enrolled', 'installed', 'held'])

@@ -238,6 +238,40 @@ t.test('FlareDB is founded by the founder, once; others join after that', async 
   t.match(joins.reply, { kind: 'open', action: 'join', leaderUrl: 'https://10.77.0.11:2479' })
 })
 
+t.test('who may not found FlareDB does not keep its place in line from those who may', async (t) => {
+  const founded = aFoundedCluster({ probe: aProbe({ leaderUrl: 'https://10.77.0.11:2379' }) })
+  const { holderMachineId: _, holderBootId: __, ...founding } = founded.founding
+  const cluster = { ...founded, founding }
+  const stands: Waiting = {
+    clusterId: 'c1',
+    step: 'flaredb-cluster-join',
+    machineId: 'm1',
+    bootId: 'b1',
+    arrivedSeq: 1,
+    role: 'control-plane',
+    isHolder: false,
+    heardAtMs: NOW - 1000,
+  }
+  const member = joiner({
+    cluster,
+    steps: [succeeded('chainfire-cluster-join', { bootId: 'b2' })],
+    slot: aSlot('flaredb-cluster-join'),
+    members: [aMember({ machineId: 'm2', memberId: 'node02.1', bootId: 'b2' })],
+    queue: [stands],
+  })
+  t.match(
+    decideGate(member, flaredb).reply,
+    { kind: 'open', action: 'found' },
+    'node01 has no row since a restore',
+  )
+  const both = { ...member, members: [...member.members, aMember()] }
+  t.match(
+    decideGate(both, flaredb).reply,
+    { kind: 'shut', reason: 'waiting-for-slot' },
+    'it came first, and may',
+  )
+})
+
 t.test(
   'after a restore nobody founds FlareDB by himself: its members are seen, or an operator says who',
   async (t) => {
