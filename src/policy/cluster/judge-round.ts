@@ -57,8 +57,9 @@ export function judgeRound(picture: ClusterPicture, service: RaftService, round:
   const strangers = (listed ?? []).some((member) => !isOurs(picture, member.id))
   const differs = strangers || (listedVoters !== undefined && size !== undefined && listedVoters !== size)
   // Who is on the way in may or may not be counted already; a leader that lacked a majority would not say that it leads.
+  const founder = founderAtWork(picture, service)
   const rows = rowsInGroup(picture.members, cluster, service).filter(
-    (row) => row.voter && row.state !== 'joining',
+    (row) => row.voter && row.state !== 'joining' && !(row.state === 'lost' && row.machineId === founder),
   ).length
   const voters = Math.max(1, toldVoters ?? rows)
   const voting = healthy.filter(
@@ -83,6 +84,15 @@ function resultOf(answers: readonly HealthAnswer[], leaders: number, hasQuorum: 
   if (!answers.some((answer) => answer.isHealthy)) return 'unreachable'
   if (leaders > 1) return 'two-leaders'
   return leaders === 1 && hasQuorum ? 'leader-quorum' : 'no-leader'
+}
+
+/**
+ * The machine that founds FlareDB, while nobody has said that it did: what it was before in this group is in no group, which
+ * then never began.
+ */
+function founderAtWork({ serviceFoundings }: ClusterPicture, service: RaftService): string | undefined {
+  const row = serviceFoundings.find((candidate) => candidate.service === service)
+  return row?.state === 'granted' ? row.machineId : undefined
 }
 
 /** 404 or 405 at the first time means that there is no such call; later it is only no answer. */

@@ -1,0 +1,29 @@
+import t from 'tap'
+import { judgeRound } from '../../../src/policy/cluster/judge-round.ts'
+import { aPicture, aRound, voterNo } from './picture-of.ts'
+
+const EARLIER = voterNo(1, { service: 'flaredb', state: 'lost' })
+const NOW_THERE = voterNo(1, { service: 'flaredb', memberId: 'node01.2', incarnation: 2 })
+
+t.test('an earlier life of the machine that founds FlareDB is no voter of what it founds', async (t) => {
+  const granted = {
+    clusterId: 'c1',
+    service: 'flaredb',
+    state: 'granted',
+    epoch: 1,
+    machineId: 'm1',
+  } as const
+  const picture = aPicture({ members: [EARLIER, NOW_THERE], serviceFoundings: [granted] })
+  const { flaredb } = aRound(picture, [1], 'not-there')
+  t.equal(
+    judgeRound(picture, 'flaredb', flaredb).result,
+    'leader-quorum',
+    'it leads alone, as a founder does',
+  )
+})
+
+t.test('once it is founded, a voter that lost its data counts until it is removed', async (t) => {
+  const picture = aPicture({ members: [EARLIER, NOW_THERE] })
+  const { flaredb } = aRound(picture, [1], 'not-there')
+  t.equal(judgeRound(picture, 'flaredb', flaredb).result, 'no-leader')
+})
