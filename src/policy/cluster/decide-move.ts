@@ -134,10 +134,7 @@ export function decideFlaredbMove(
   const iam = picture.serviceFoundings.find((candidate) => candidate.service === 'iam')
   const out = picture.members.filter(
     (member) =>
-      member.service === 'flaredb' &&
-      member.epoch === cluster.founding.epoch &&
-      member.state !== 'removed' &&
-      (isLost || member.state === 'joining'),
+      member.service === 'flaredb' && member.epoch === cluster.founding.epoch && member.state !== 'removed',
   )
   const effects: Effect[] = [
     {
@@ -167,7 +164,9 @@ export function decideFlaredbMove(
   ]
   const notes = [
     `${to.name} founds FlareDB at its gate; arm and reboot it if its FlareDB step is over`,
-    ...(isLost ? ['machines whose FlareDB step is over run without it until they boot again'] : []),
+    ...(isLost || out.some(({ state }) => state === 'member')
+      ? ['machines whose FlareDB step is over run without it until they boot again']
+      : []),
   ]
   return { reply: { kind: 'done', clusterId: cluster.id, notes }, reason: 'flaredb-moved', effects }
 }
@@ -208,6 +207,15 @@ function flaredbMoveFault(
   if (row?.state === 'done' && !isLost) {
     return refusal(409, 'already-founded', `FlareDB of ${cluster.name} is founded`, 'nothing is to be moved')
   }
+  const leaderUrl = freshGroup(cluster, 'flaredb', picture.nowMs)?.leaderUrl
+  if (!isLost && leaderUrl !== undefined) {
+    return refusal(
+      409,
+      'already-founded',
+      `${leaderUrl} leads FlareDB of ${cluster.name}`,
+      'bring its other members up; to give it up, switch its members off first',
+    )
+  }
   if (row?.state === 'granted' && row.machineId === to.id) {
     return refusal(
       409,
@@ -236,7 +244,7 @@ function flaredbMoveFault(
     )
   }
   const holder = machineOf(picture, row?.machineId)
-  if (isLost && !isHolderOff && mayLiveUnseen(picture)) {
+  if (!isHolderOff && mayLiveUnseen(picture)) {
     return refusal(
       409,
       'state-may-exist',

@@ -191,7 +191,8 @@ function resumeOrAside(
       return { kind: 'needs-slot', action, ...(leaderUrl === undefined ? {} : { leaderUrl }) }
     }
   }
-  if (isForgotten(marker.memberId, service, snapshot.members, cluster, snapshot.nowMs)) {
+  const isOfBefore = service === 'flaredb' && isFoundedSinceRestore(snapshot)
+  if (!isOfBefore && isForgotten(marker.memberId, service, snapshot.members, cluster, snapshot.nowMs)) {
     return {
       kind: 'free-pass',
       action: 'resume',
@@ -203,6 +204,15 @@ function resumeOrAside(
   return row === undefined && marker.epoch > epoch && !mayHaveForgotten(cluster.founding)
     ? isForeign
     : { kind: 'free-pass', action: 'set-aside', epoch }
+}
+
+/**
+ * Slot numbers from before a restore are below its floor: FlareDB was founded by one above it, so an operator gave up the
+ * group that was there (`founding move --service flaredb`), and data of that one is no member's.
+ */
+function isFoundedSinceRestore({ cluster, serviceFoundings }: GateSnapshot): boolean {
+  const row = serviceFoundings.find((candidate) => candidate.service === 'flaredb')
+  return mayHaveForgotten(cluster.founding) && (row?.slotNo ?? 0) > cluster.founding.incarnationFloor
 }
 
 /** Fresh data: it joins whoever leads now. Voters change the membership and take the slot; workers only follow. */

@@ -673,7 +673,13 @@ t.test('FlareDB moves from a dead first machine to a voter of Chainfire, and fen
   const row = { clusterId: 'c1', service: 'flaredb', state: 'granted', epoch: 1, machineId: 'm1' } as const
   const members = [voterNo(1), voterNo(2), voterNo(1, { service: 'flaredb', state: 'joining' })]
   const silent = [...heard(61_000), ...heard(61_000, 'b2')]
-  const picture = aPicture({ members, serviceFoundings: [row], attempts: silent })
+  const led = aPicture({ members, serviceFoundings: [row], attempts: silent })
+  t.match(decideFlaredbMove(led, { to: nodeNo(2), isHolderOff: false }).reply, { code: 'already-founded' })
+  const groups = {
+    ...led.cluster.probe.groups,
+    flaredb: aGroup({ result: 'no-leader', healthyMachineIds: [] }),
+  }
+  const picture = { ...led, cluster: { ...led.cluster, probe: { ...led.cluster.probe, groups } } }
   const { reply, effects } = decideFlaredbMove(picture, { to: nodeNo(2), isHolderOff: false })
   t.match(reply, { kind: 'done' })
   t.match(effectsOf(effects, 'put-service-founding'), [{ row: { state: 'granted', machineId: 'm2' } }])
@@ -709,3 +715,23 @@ t.test('FlareDB is not given away while a member of it may live where nobody loo
     'it leads: the lost one may never have got in',
   )
 })
+
+t.test(
+  'after a restore FlareDB is founded anew: whoever had a row of the one before is out of it',
+  async (t) => {
+    const members = [voterNo(1), voterNo(2), voterNo(3), voterNo(3, { service: 'flaredb' })]
+    const picture = aPicture({ members, serviceFoundings: [] })
+    const move = (seen: readonly string[], leads: Partial<GroupFacts> = {}, isHolderOff = false) => {
+      const flaredb = aGroup({ result: 'no-leader', healthyMachineIds: seen, ...leads })
+      const probe = { ...picture.cluster.probe, groups: { ...picture.cluster.probe.groups, flaredb } }
+      const dark = { ...picture, cluster: { ...picture.cluster, probe } }
+      return decideFlaredbMove(dark, { to: nodeNo(1), isHolderOff })
+    }
+    t.match(move([]).reply, { code: 'state-may-exist' }, 'it does not answer, and may live')
+    t.match(move(['m3'], { leaderUrl: 'https://10.77.0.13:2479' }).reply, { code: 'already-founded' })
+    for (const { reply, effects } of [move(['m3']), move([], {}, true)]) {
+      t.match(reply, { kind: 'done', notes: [/node01 founds/, /until they boot again/] })
+      t.match(effectsOf(effects, 'put-member'), [{ member: { memberId: 'node03.1', state: 'removed' } }])
+    }
+  },
+)

@@ -452,6 +452,27 @@ t.test(
   },
 )
 
+t.test(
+  'FlareDB that was founded anew since a restore: what a machine keeps of the one before is set aside',
+  async (t) => {
+    const { founding } = aFoundedCluster()
+    const restored = { ...founding, frozenBy: 'restore', incarnationFloor: 1000 } as const
+    const ask = (slotNo: number | undefined) => {
+      const row = { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1, machineId: 'm1' } as const
+      const asker = joiner({
+        cluster: aFoundedCluster({ founding: restored }),
+        steps: [succeeded('chainfire-cluster-join', { bootId: 'b2' })],
+        slot: aSlot('flaredb-cluster-join'),
+        serviceFoundings: [slotNo === undefined ? row : { ...row, slotNo }],
+      })
+      return decideGate(asker, { ...flaredb, marker: 'c1:1:node02.1' }).reply
+    }
+    t.match(ask(1001), { action: 'set-aside' }, 'by an operator, who gave the other up')
+    t.match(ask(1), { action: 'resume', memberId: 'node02.1' }, 'founded before: a member that is forgotten')
+    t.match(ask(undefined), { action: 'resume', memberId: 'node02.1' }, 'seen leading')
+  },
+)
+
 t.test('a boot that was configured for another cluster opens no gate of this one', async (t) => {
   const { reply, effects } = decideGate(joiner({ configuredFor: 'c0' }), chainfire)
   t.strictSame(reply, { kind: 'stale', reason: 'stale-cluster' })
