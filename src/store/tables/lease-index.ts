@@ -6,8 +6,8 @@ import { WholeIndex } from './whole-index.ts'
 export interface LeaseKeys {
   /** Each MAC with how many rows it has over all subnets. */
   macs(): readonly (readonly [Mac, number])[]
-  /** Each address, as a number, that has a row, and whose. */
-  addresses(): readonly (readonly [number, Mac])[]
+  /** Each address, as a number, that has a row. */
+  addresses(): readonly number[]
 }
 
 /**
@@ -16,11 +16,12 @@ export interface LeaseKeys {
  */
 export class LeaseIndex {
   readonly #rowsOfMac: WholeIndex<Mac, number>
-  readonly #rowAt: WholeIndex<number, Mac>
+  /** Each with 1 row: the index by address is unique. */
+  readonly #rowAt: WholeIndex<number, 1>
 
   constructor(keys: LeaseKeys) {
     this.#rowsOfMac = new WholeIndex(() => keys.macs())
-    this.#rowAt = new WholeIndex(() => keys.addresses().map(([number, mac]) => [number | 0, mac]))
+    this.#rowAt = new WholeIndex(() => keys.addresses().map((number) => [number | 0, 1]))
   }
 
   hasMac(mac: Mac): boolean {
@@ -35,7 +36,7 @@ export class LeaseIndex {
   put(mac: Mac, address: Ipv4, before: Ipv4 | undefined): void {
     if (before === undefined) this.#count(mac, 1)
     else this.#rowAt.drop(keyOf(before))
-    this.#rowAt.put(keyOf(address), mac)
+    this.#rowAt.put(keyOf(address), 1)
   }
 
   drop(mac: Mac, address: Ipv4): void {

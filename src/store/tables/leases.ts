@@ -105,14 +105,14 @@ export class LeasesTable {
         .pluck(),
       held: db.prepare(HELD).pluck(),
       rowsOfMacs: db.prepare('SELECT mac, count(*) FROM lease GROUP BY mac').raw(),
-      rowsAt: db.prepare('SELECT address_no, mac FROM lease').raw(),
+      rowsAt: db.prepare('SELECT address_no FROM lease').pluck(),
       quarantines: db.prepare('SELECT address, until_ms FROM quarantine').raw(),
     }
     const { rowsOfMacs, rowsAt, quarantines } = this.#statements
     if (mostCached === 0) return
     this.#index = new LeaseIndex({
       macs: () => rowsOfMacs.all() as [Mac, number][],
-      addresses: () => rowsAt.all() as [number, Mac][],
+      addresses: () => rowsAt.all() as number[],
     })
     this.#quarantinedUntil = new WholeIndex(() => quarantines.all() as [Ipv4, number][])
   }

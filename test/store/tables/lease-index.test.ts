@@ -10,7 +10,7 @@ const HIGH = ip('192.168.0.1')
 function indexOf(rows: readonly (readonly [Mac, number])[]): LeaseIndex {
   return new LeaseIndex({
     macs: () => rows.map(([one]) => [one, rows.filter(([other]) => other === one).length]),
-    addresses: () => rows.map(([one, number]) => [number, one]),
+    addresses: () => rows.map(([, number]) => number),
   })
 }
 

@@ -2,12 +2,12 @@ import { PARKING_SENTENCES, type ParkingReason } from '../../boot/choose-script.
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { parkingOf } from '../situation.ts'
 
-/** What keeps a machine between its address and its kernel. */
 /** An initrd is unpacked beside its packed form: 4 to 8 times as much in all. */
 const ENOUGH_RAM_FACTOR = 8
 /** What a small system needs beside it. */
 const SYSTEM_RAM_MIB = 256
 
+/** What keeps a machine between its address and its kernel. */
 export const LOADING_CAUSES: readonly Cause[] = [
   {
     code: 'parked',
