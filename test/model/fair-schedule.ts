@@ -222,9 +222,11 @@ function cure(world: World, operator: Operator, round: number): string[] {
       world.livingGroups('flaredb').length === 0 &&
       world.nodes.some((node) => node.lastShut === 'flaredb-unknown' || node.lastShut === 'flaredb-there')
     if (isDead || isStuck || isUnknown) {
-      const to = voters.find((node) => world.truth.groupOf(node, 'chainfire') !== undefined)
+      const inGroup = voters.filter((node) => world.truth.groupOf(node, 'chainfire') !== undefined)
+      // The gate names one that the tables know as a member; where there is none, it says to boot this one again.
+      const to = inGroup.find((node) => hasChainfireRow(world, node.id)) ?? inGroup[0]
       if (to !== undefined) {
-        must('move flaredb', operator.moveFlaredb(to.id), [
+        const isMoved = must('move flaredb', operator.moveFlaredb(to.id), [
           'not-chainfire-member',
           'holder-active',
           'already-founded',
@@ -232,7 +234,8 @@ function cure(world: World, operator: Operator, round: number): string[] {
         ])
         // The note of the call: its FlareDB step is over in this boot.
         const isOver = to.step === 'iam-initial-setup' || to.step === 'cluster-health-check'
-        if (to.phase === 'done' || (to.phase === 'steps' && isOver)) {
+        const isUnnamed = !isMoved && isUnknown && !hasChainfireRow(world, to.id)
+        if (isUnnamed || to.phase === 'done' || (to.phase === 'steps' && isOver)) {
           must(`arm ${to.name}`, operator.arm(to.id), ['sole-member', 'still-member'])
           restart(world, to.id)
         }
@@ -240,6 +243,19 @@ function cure(world: World, operator: Operator, round: number): string[] {
     }
   }
   return said
+}
+
+/** As `cluster show` lists it: a voter of Chainfire, so one that FlareDB's founding may be moved to. */
+function hasChainfireRow(world: World, machineId: string): boolean {
+  const { rows } = world.store
+  return [...rows.members.values()].some(
+    (row) =>
+      row.service === 'chainfire' &&
+      row.machineId === machineId &&
+      row.state === 'member' &&
+      row.voter &&
+      row.epoch === rows.cluster.founding.epoch,
+  )
 }
 
 /** Reasons of a parked machine whose sentence on its console ends in `pilotlight machine arm`. */

@@ -5,7 +5,8 @@ import { clusterEvent } from './cluster-event.ts'
 import { frozen, thawed } from './founding.ts'
 import { type GroupRound, judgeRound } from './judge-round.ts'
 import { attemptOf, type ClusterPicture, RAFT_SERVICES } from './picture.ts'
-import { flaredbFounded, reconcile } from './reconcile.ts'
+import { reconcile } from './reconcile.ts'
+import { flaredbFounded } from './seen-founder.ts'
 import { listedMembers } from './take-list.ts'
 
 /** Two leaders are asked again after this long: an old one may not know yet that it is none. */

@@ -48,8 +48,13 @@ export function decideSlotFree(picture: ClusterPicture, step: GatedStep): Decisi
   // It said in this boot that it is a member, by a number that a restore has overtaken.
   const hasSaidSo =
     row !== undefined && row.bootId === slot.bootId && picture.succeededSteps.has(`${slot.bootId} ${step}`)
-  const half = hasSaidSo ? `${row.memberId} said that it is a member, and counts as one` : halfDone(slot, row)
-  const state = hasSaidSo ? 'member' : 'lost'
+  const isFounder = row !== undefined && answersAsFounder(picture, slot, row)
+  const half = hasSaidSo
+    ? `${row.memberId} said that it is a member, and counts as one`
+    : isFounder
+      ? `${row.memberId} founded ${cluster.name} and answers: it counts as a member`
+      : halfDone(slot, row)
+  const state = hasSaidSo || isFounder ? 'member' : 'lost'
   const effects: Effect[] = [
     { kind: 'put-slot', slot: freed(slot) },
     ...(row === undefined ? [] : [{ kind: 'put-member', member: { ...row, state } } as const]),
@@ -62,6 +67,12 @@ export function decideSlotFree(picture: ClusterPicture, step: GatedStep): Decisi
     ),
   ]
   return { reply: { kind: 'done', clusterId: cluster.id, notes: [half] }, reason: 'S10', effects }
+}
+
+/** A restore left Chainfire's founder in its slot, and it answers as a member of what it founded: it does not ask again. */
+function answersAsFounder({ cluster, nowMs }: ClusterPicture, slot: JoinSlot, row: Member): boolean {
+  if (row.service !== 'chainfire' || slot.action !== 'found') return false
+  return freshGroup(cluster, 'chainfire', nowMs)?.healthyMachineIds.includes(row.machineId) === true
 }
 
 function halfDone(slot: JoinSlot, row: Member | undefined): string {
@@ -128,13 +139,19 @@ function lastVoterFault(picture: ClusterPicture, row: Member): Refusal | undefin
   const others = rowsInGroup(picture.members, cluster, row.service).filter(
     (other) => other.voter && other.memberId !== row.memberId,
   )
-  if (others.length > 0) return undefined
+  if (others.length > 0 || neverBegan(picture, row)) return undefined
   const machine = machineOf(picture, row.machineId)?.name ?? 'MACHINE'
   const cure =
     row.service === 'chainfire'
       ? `pilotlight cluster refound ${cluster.name} --machine ${machine}`
       : `pilotlight cluster founding move ${cluster.name} --service flaredb --to ${machine}`
   return refusal(409, 'sole-member', `${row.memberId} is the only voter of ${row.service}`, cure)
+}
+
+/** What is left of a founder whose FlareDB nobody has said to be founded: there is no group that anybody could join. */
+function neverBegan({ serviceFoundings }: ClusterPicture, row: Member): boolean {
+  const founding = serviceFoundings.find((candidate) => candidate.service === row.service)
+  return founding?.state === 'granted' && founding.machineId === row.machineId && row.state !== 'member'
 }
 
 function forgetFault(picture: ClusterPicture, row: Member, isForced: boolean): Refusal | undefined {

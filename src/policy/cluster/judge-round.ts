@@ -43,7 +43,10 @@ export function judgeRound(picture: ClusterPicture, service: RaftService, round:
   const { cluster, nowMs } = picture
   const healthy = round.answers.filter(
     (answer) =>
-      answer.isHealthy && answer.raft !== undefined && !isOfOldGroup(picture, service, answer.machineId),
+      answer.isHealthy &&
+      answer.raft !== undefined &&
+      !isOfOldGroup(picture, service, answer.machineId) &&
+      !isPutOut(picture, service, answer.machineId),
   )
   const leaders = healthy.filter((answer) => answer.raft === 'leader')
   const [leader] = leaders
@@ -126,6 +129,20 @@ function isOfOldGroup(picture: ClusterPicture, service: RaftService, machineId: 
   if (founding.state !== 'founded' || mayHaveForgotten(founding)) return false
   const own = picture.members.filter((row) => row.service === service && row.machineId === machineId)
   return own.length > 0 && own.every((row) => row.epoch < founding.epoch)
+}
+
+/**
+ * While the machine that an operator named founds FlareDB (`founding move --service flaredb`), another that the move put
+ * out may still run its member of the group that was given up: what it says is no word of this one either.
+ */
+function isPutOut(picture: ClusterPicture, service: RaftService, machineId: string): boolean {
+  const { epoch } = picture.cluster.founding
+  const founder = founderAtWork(picture, service)
+  if (founder === undefined || founder === machineId) return false
+  const own = picture.members.filter(
+    (row) => row.service === service && row.machineId === machineId && row.epoch === epoch,
+  )
+  return own.length > 0 && own.every((row) => row.state === 'removed')
 }
 
 function isOurs(picture: ClusterPicture, memberId: string): boolean {

@@ -5,6 +5,7 @@ import { freed } from './founding.ts'
 import { rowsInGroup, takenOut } from './membership.ts'
 import { type ClusterPicture, joinStepOf, machineOf, slotOf } from './picture.ts'
 import { beginRemoval } from './removal.ts'
+import { chainfireFounderIn, flaredbFounded } from './seen-founder.ts'
 import { forgottenMembers } from './take-list.ts'
 
 /** What a round in which the service has a leader with quorum says of its slot, its rows, and of who should be out. */
@@ -15,9 +16,10 @@ export function reconcile(picture: ClusterPicture, service: RaftService, facts: 
   if (service === 'flaredb') effects.push(...freeSetup(picture), ...flaredbFounded(picture, facts))
   const said = holderSaidSo(picture, service, slot, facts)
   if (said !== undefined) return [...effects, ...said]
+  if (service === 'chainfire') effects.push(...chainfireFounderIn(picture, slot, facts))
   if (slot.state === 'suspect' && slot.action === 'join')
     effects.push(...suspectJoin(picture, service, slot, facts))
-  if (facts.listed === undefined) return effects
+  if (facts.listed === undefined) return [...effects, ...saidWithoutList(picture, service, slot, facts)]
   const forgotten = forgottenMembers(picture, service, facts.listed)
   effects.push(...forgotten)
   effects.push(...rowsByList(picture, service, slot, facts.listed))
@@ -149,48 +151,6 @@ function freeSetup(picture: ClusterPicture): Effect[] {
   ]
 }
 
-/**
- * FlareDB leads with quorum. A founder that said it was done, by a slot number that a restore has overtaken or in a slot
- * that an operator freed, is believed; a restored server takes what leads as founded, whatever its tables say of how far
- * that was.
- */
-export function flaredbFounded(picture: ClusterPicture, facts: GroupFacts): Effect[] {
-  const { cluster } = picture
-  const row = picture.serviceFoundings.find((candidate) => candidate.service === 'flaredb')
-  const { epoch, frozenBy } = cluster.founding
-  const hasForgotten = frozenBy === 'restore' || frozenBy === 'take-over'
-  if (row === undefined || row.state === 'none') {
-    const done = { clusterId: cluster.id, service: 'flaredb', state: 'done', epoch } as const
-    return hasForgotten ? [{ kind: 'put-service-founding', row: done }] : []
-  }
-  const slot = slotOf(picture, 'flaredb-cluster-join')
-  const isFoundingSlot = slot.action === 'found' && slot.state !== 'server'
-  if (row.state !== 'granted' || (slot.state !== 'free' && !isFoundingSlot)) return []
-  const bootId = isFoundingSlot ? slot.bootId : machineOf(picture, row.machineId)?.currentBootId
-  const hasSaidSo = picture.succeededSteps.has(`${bootId} ${slot.step}`)
-  // Who holds the slot and has not said so is at work.
-  if (!hasSaidSo && (!hasForgotten || slot.state === 'held')) return []
-  const member = picture.members.find(
-    (candidate) =>
-      candidate.service === 'flaredb' &&
-      (isFoundingSlot ? candidate.memberId === slot.memberId : candidate.bootId === bootId) &&
-      (candidate.state === 'joining' || candidate.state === 'lost'),
-  )
-  const isIn =
-    member !== undefined &&
-    (hasSaidSo ||
-      (facts.listed?.includes(member.memberId) ?? facts.healthyMachineIds.includes(member.machineId)))
-  return [
-    { kind: 'put-service-founding', row: { ...row, state: 'done' } },
-    ...(isFoundingSlot ? [{ kind: 'put-slot', slot: freed(slot) } as const] : []),
-    ...(isIn ? [{ kind: 'put-member', member: { ...member, state: 'member' } } as const] : []),
-    // Founded under an id that a restore has forgotten: what had the slot is in no group.
-    ...(member?.state === 'joining' && !isIn
-      ? [{ kind: 'put-member', member: takenOut(member) } as const]
-      : []),
-  ]
-}
-
 /** Rows that the list settles: those that are out are removed, and one that got in late after all is a member. */
 function rowsByList(
   picture: ClusterPicture,
@@ -229,6 +189,35 @@ function rowsByList(
     }
   }
   return effects
+}
+
+/**
+ * S13 where there is no list: it said in this boot that it is in, by a slot that was not its own any more, and answers. Who
+ * an operator took out by hand stays out, for its group does not count it.
+ */
+function saidWithoutList(
+  picture: ClusterPicture,
+  service: RaftService,
+  slot: JoinSlot,
+  facts: GroupFacts,
+): Effect[] {
+  if (facts.list !== 'absent') return []
+  const known = rowsInGroup(picture.members, picture.cluster, service).filter((row) => row.voter).length
+  // S8 freed its slot before it got in: its group counts one voter more than we know.
+  const isMissed = facts.toldVoters !== undefined && facts.toldVoters > known
+  return picture.members
+    .filter(
+      (row) =>
+        row.service === service &&
+        row.epoch === picture.cluster.founding.epoch &&
+        (row.state === 'lost' || (row.state === 'removed' && isMissed)) &&
+        (slot.state === 'free' || slot.memberId !== row.memberId) &&
+        facts.healthyMachineIds.includes(row.machineId) &&
+        cameInLate(picture, service, row),
+    )
+    .map(
+      (row): Effect => ({ kind: 'put-member', member: { ...row, state: 'member', confirmedBy: 'report' } }),
+    )
 }
 
 /** S13's member: it said that it is in, by a slot that was not its own any more, and the list agrees. */

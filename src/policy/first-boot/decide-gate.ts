@@ -1,5 +1,7 @@
+import type { Member } from '../../model/cluster.ts'
 import type { GatedStep } from '../../model/first-boot.ts'
 import { heardAgain } from '../cluster/founding.ts'
+import { takenOut } from '../cluster/membership.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { dataLost, rowsWithoutData } from './data-proof.ts'
@@ -74,6 +76,7 @@ function freePass(
         kind: 'put-member',
         member: { ...passage.row, bootId: attempt.bootId, address: snapshot.address },
       })
+      effects.push(...outBefore(snapshot, passage.row))
     }
   }
   const reply: GateReply = {
@@ -86,6 +89,21 @@ function freePass(
     voter: passage.row?.voter ?? false,
   }
   return { reply, reason: passage.action, effects }
+}
+
+/**
+ * A member that a restore forgot has an id that was given after its machine's earlier ones, and fresh data is given one only
+ * when those are out of the group.
+ */
+function outBefore({ members }: GateSnapshot, row: Member): Effect[] {
+  const own = members.filter(
+    (other) =>
+      other.service === row.service && other.machineId === row.machineId && other.epoch === row.epoch,
+  )
+  if (own.some((other) => other.memberId === row.memberId)) return []
+  return own
+    .filter((other) => other.incarnation < row.incarnation && other.state !== 'removed')
+    .map((other): Effect => ({ kind: 'put-member', member: takenOut(other) }))
 }
 
 function throughSlot(

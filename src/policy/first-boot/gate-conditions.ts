@@ -4,7 +4,14 @@ import { isControlPlane } from '../../model/machine.ts'
 import { servicesOf } from '../../model/services.ts'
 import { isFounderBoot, mayHaveForgotten } from '../cluster/founding.ts'
 import { freshGroup, knownLeader } from '../cluster/leaders.ts'
-import { isForgotten, olderMemberIn, proves, readMarker, rowsInGroup } from '../cluster/membership.ts'
+import {
+  isForgotten,
+  machineNameOf,
+  olderMemberIn,
+  proves,
+  readMarker,
+  rowsInGroup,
+} from '../cluster/membership.ts'
 import type { GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { heldBefore } from './holds.ts'
 import { joiningRow } from './joining-row.ts'
@@ -125,10 +132,15 @@ function isSoleVoter({ cluster, machine, members }: GateSnapshot): boolean {
  * A restored server does not know whether somebody was told to found FlareDB since the backup, so nobody is told again:
  * its members are seen leading, or an operator gives the founding to one machine.
  */
-function flaredbUnknown({ cluster, machine, nowMs }: GateSnapshot): Passage {
+function flaredbUnknown(snapshot: GateSnapshot): Passage {
+  const { cluster, machine, nowMs } = snapshot
   const healthy = freshGroup(cluster, 'flaredb', nowMs)?.healthyMachineIds ?? []
   const isThere = healthy.some((machineId) => machineId !== machine.id)
-  const cure = `pilotlight cluster founding move ${cluster.name} --service flaredb --to ${machine.name}`
+  const name = founderToName(snapshot)
+  const cure =
+    name === undefined
+      ? `pilotlight machine arm ${machine.name} and boot it again, so that its data says which member of Chainfire it is`
+      : `pilotlight cluster founding move ${cluster.name} --service flaredb --to ${name}`
   return isThere
     ? shut('flaredb-there', `a member of FlareDB answers already: bring its others up, or ${cure}`, true)
     : shut(
@@ -136,6 +148,20 @@ function flaredbUnknown({ cluster, machine, nowMs }: GateSnapshot): Passage {
         `whether FlareDB was founded before the restore is not known: bring its members up, or where there are none, ${cure}`,
         true,
       )
+}
+
+/** A machine that FlareDB's founding may be moved to: this one, or another where a restore forgot its row of Chainfire. */
+function founderToName({ members, cluster, machine }: GateSnapshot): string | undefined {
+  const voters = members.filter(
+    (row) =>
+      row.service === 'chainfire' &&
+      row.state === 'member' &&
+      row.voter &&
+      row.epoch === cluster.founding.epoch,
+  )
+  const [first] = voters
+  if (voters.some((row) => row.machineId === machine.id)) return machine.name
+  return first === undefined ? undefined : machineNameOf(first.memberId)
 }
 
 /** The founder while it speaks, else any member of Chainfire: the queue says which is first. */

@@ -51,9 +51,17 @@ function ownMembers(
   return { ...(chainfire === undefined ? {} : { chainfire }), ...(flaredb === undefined ? {} : { flaredb }) }
 }
 
-/** After a restore, as long as nothing newer is known: its disk may hold a member that the tables have forgotten. */
+/**
+ * After a restore, as long as nothing newer is known: its disk may hold a member that the tables have forgotten. A join that
+ * nobody has confirmed is nothing newer: a repeat on the wire may have asked for it, and the gate looks at the data again.
+ */
 function mayBeForgotten(cluster: Cluster, rows: readonly Member[], service: RaftService): boolean {
   const { incarnationFloor: floor } = cluster.founding
   if (!mayHaveForgotten(cluster.founding) || cluster.stateKind === 'ephemeral') return false
-  return !rows.some((row) => row.service === service && row.incarnation > floor)
+  return !rows.some(
+    (row) =>
+      row.service === service &&
+      row.incarnation > floor &&
+      (row.state === 'member' || row.state === 'removing' || row.confirmedBy !== undefined),
+  )
 }

@@ -454,6 +454,95 @@ t.test('S9: FlareDB seen leading is founded after a restore, or when its founder
 })
 
 t.test(
+  'S9: FlareDB that a founder leads under an id that a restore forgot has no member of the older id',
+  async (t) => {
+    const row = { clusterId: 'c1', service: 'flaredb', state: 'granted', epoch: 1, machineId: 'm3' } as const
+    const slot = { ...suspect('found'), step: 'flaredb-cluster-join' } as const
+    for (const state of ['joining', 'lost'] as const) {
+      const members = [
+        ...joining,
+        voterNo(3, { service: 'flaredb', state, bootId: 'b0' }),
+        voterNo(3, { service: 'flaredb', memberId: 'node03.2', incarnation: 2 }),
+      ]
+      const restored = founding(aPicture({ members, serviceFoundings: [row] }), { frozenBy: 'restore' })
+      const picture = withSlot(restored, { ...slot, bootId: 'b0' })
+      const { effects } = decideProbe(picture, aRound(picture, [3], 'not-there'))
+      t.match(effectsOf(effects, 'put-service-founding'), [{ row: { state: 'done' } }])
+      t.strictSame(
+        effectsOf(effects, 'put-member')
+          .filter(({ member }) => member.service === 'flaredb')
+          .map(({ member }) => [member.memberId, member.state]),
+        [['node03.1', 'removed']],
+        `${state}: it goes on as node03.2`,
+      )
+    }
+  },
+)
+
+/** No round has told anything yet, so the next one says whether there is a list. */
+function unasked(picture: ClusterPicture): ClusterPicture {
+  return { ...picture, cluster: { ...picture.cluster, probe: {} } }
+}
+
+t.test(
+  'S9: a founder that a restore left in its slot and that answers in a founded cluster is its member',
+  async (t) => {
+    const restored = founding(aPicture({ members: joining }), { frozenBy: 'restore' })
+    const picture = unasked(withSlot(restored, suspect('found')))
+    const after = (
+      from: ClusterPicture,
+      healthy: readonly number[],
+      listed: readonly string[] | 'not-there',
+    ) => {
+      const { effects } = decideProbe(from, aRound(from, healthy, listed))
+      const own = effectsOf(effects, 'put-slot').filter(({ slot }) => slot.step === 'chainfire-cluster-join')
+      const rows = effectsOf(effects, 'put-member').filter(
+        ({ member }) => member.machineId === 'm3' && member.service === 'chainfire',
+      )
+      return [own.map(({ slot }) => slot.state), rows.map(({ member }) => member.state)]
+    }
+    t.strictSame(after(picture, [3, 1, 2], 'not-there'), [['free'], ['member']])
+    t.strictSame(after(picture, [3, 1, 2], ALL), [['free'], ['member']])
+    t.strictSame(after(picture, [1, 2], 'not-there'), [[], []], 'it does not answer: it may come back')
+    t.strictSame(after(picture, [3, 1, 2], ALL.slice(0, 2)), [[], []], 'the list says otherwise')
+    const seen = withSlot(restored, suspect('found'))
+    t.strictSame(after(seen, [3, 1, 2], 'not-there'), [[], []], 'there is a list, and it will say')
+    const atWork = unasked(withSlot(restored, { ...suspect('found'), state: 'held' }))
+    t.strictSame(after(atWork, [3, 1, 2], 'not-there'), [[], []], 'it is at work')
+  },
+)
+
+t.test(
+  'S13: without a list, a member that answers and said so in this boot is in, whatever became of its slot',
+  async (t) => {
+    const members = [voterNo(1), voterNo(2), voterNo(3, { state: 'lost' })]
+    const listed = aPicture({ members, succeededSteps: new Set(['b3 chainfire-cluster-join']) })
+    const said = unasked(listed)
+    const after = (picture: ClusterPicture, healthy: readonly number[]) =>
+      effectsOf(decideProbe(picture, aRound(picture, healthy, 'not-there')).effects, 'put-member').map(
+        ({ member }) => [member.memberId, member.state],
+      )
+    t.strictSame(after(said, [1, 2, 3]), [['node03.1', 'member']])
+    t.strictSame(after(said, [1, 2]), [], 'it does not answer')
+    t.strictSame(after(listed, [1, 2, 3]), [], 'there is a list, and it will say')
+    t.strictSame(after({ ...said, succeededSteps: new Set() }, [1, 2, 3]), [], 'it did not say so')
+    const out = [voterNo(1), voterNo(2), voterNo(3, { state: 'removed' })]
+    t.strictSame(after({ ...said, members: out }, [1, 2, 3]), [], 'an operator took it out by hand')
+    const sized = (members_: ClusterPicture['members'], clusterSize: number) => {
+      const picture = { ...said, members: members_ }
+      const { chainfire, ...round } = aRound(picture, [1, 2, 3], 'not-there')
+      const answers = chainfire.answers.map((answer) => ({ ...answer, clusterSize }))
+      const { effects } = decideProbe(picture, { ...round, chainfire: { ...chainfire, answers } })
+      return effectsOf(effects, 'put-member').map(({ member }) => [member.memberId, member.state])
+    }
+    t.strictSame(sized(out, 3), [['node03.1', 'member']], 'S8 freed its slot too early: it counts itself')
+    t.strictSame(sized(out, 2), [], 'its group does not count it')
+    const older = [voterNo(1), voterNo(2), voterNo(3, { state: 'lost', bootId: 'b0' })]
+    t.strictSame(after({ ...said, members: older }, [1, 2, 3]), [], 'that was another boot')
+  },
+)
+
+t.test(
   'S10: slot free needs a suspect slot whose holder is silent, and says what may be half done',
   async (t) => {
     const picture = withSlot(aPicture({ members: joining, attempts: heard(61_000, 'b3') }), suspect())
@@ -464,6 +553,17 @@ t.test(
     t.match(effectsOf(decideSlotFree(said, 'chainfire-cluster-join').effects, 'put-member'), [
       { member: { state: 'member' } },
     ])
+    const founder = (picture_: ClusterPicture) =>
+      effectsOf(
+        decideSlotFree(withSlot(picture_, suspect('found')), 'chainfire-cluster-join').effects,
+        'put-member',
+      )
+    t.match(
+      founder(picture),
+      [{ member: { state: 'member' } }],
+      'the founder answers as a member of its group',
+    )
+    t.match(founder(unasked(picture)), [{ member: { state: 'lost' } }], 'nobody sees it')
     const active = withSlot(aPicture({ attempts: heard(59_000, 'b3') }), suspect())
     t.match(decideSlotFree(active, 'chainfire-cluster-join').reply, { code: 'holder-active' })
     t.match(decideSlotFree(aPicture(), 'chainfire-cluster-join').reply, { code: 'not-suspect' })
@@ -663,6 +763,27 @@ t.test('member forget refuses what is listed, what cannot be asked, and the last
   t.equal(put?.member.confirmedBy, undefined, 'its report that it is in does not say that it was never sent')
   const last = aPicture({ members: [voterNo(1, { state: 'lost' })] })
   t.match(decideMemberForget(last, 'node01.1', true).reply, { code: 'sole-member' })
+})
+
+t.test('member forget takes the remains of a FlareDB that never began with those of Chainfire', async (t) => {
+  const members = [
+    voterNo(1, { state: 'lost' }),
+    voterNo(1, { service: 'flaredb', state: 'lost' }),
+    voterNo(2),
+    voterNo(3),
+  ]
+  const row = { clusterId: 'c1', service: 'flaredb', epoch: 1, machineId: 'm1' } as const
+  const forget = (state: 'granted' | 'done') =>
+    decideMemberForget(aPicture({ members, serviceFoundings: [{ ...row, state }] }), 'node01.1', true)
+  t.match(forget('granted').reply, { kind: 'done' }, 'its founder never said that it is founded')
+  t.strictSame(
+    effectsOf(forget('granted').effects, 'put-member').map(({ member }) => [member.service, member.state]),
+    [
+      ['chainfire', 'removed'],
+      ['flaredb', 'removed'],
+    ],
+  )
+  t.match(forget('done').reply, { code: 'sole-member' }, 'founded, and its only voter is lost')
 })
 
 function never(): never {

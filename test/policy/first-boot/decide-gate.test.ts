@@ -287,6 +287,18 @@ t.test(
       reason: 'flaredb-unknown',
       detail: /founding move demo --service flaredb --to node01/,
     })
+    const other = [aMember({ machineId: 'm2', memberId: 'node02.1' })]
+    t.match(
+      decideGate({ ...founder, members: other }, flaredb).reply,
+      { reason: 'flaredb-unknown', detail: /--service flaredb --to node02/ },
+      'its own row of Chainfire is forgotten: a move to it would be refused',
+    )
+    const unknown = { ...founder, members: [] }
+    t.match(
+      decideGate(unknown, flaredb).reply,
+      { reason: 'flaredb-unknown', detail: /machine arm node01 and boot it again/ },
+      'nobody has a row: its data will tell',
+    )
     const moved = {
       clusterId: 'c1',
       service: 'flaredb',
@@ -470,6 +482,34 @@ t.test(
     t.match(ask(1001), { action: 'set-aside' }, 'by an operator, who gave the other up')
     t.match(ask(1), { action: 'resume', memberId: 'node02.1' }, 'founded before: a member that is forgotten')
     t.match(ask(undefined), { action: 'resume', memberId: 'node02.1' }, 'seen leading')
+  },
+)
+
+t.test(
+  'after a restore, data of a later id says that the earlier ones of its machine are out of the group',
+  async (t) => {
+    const { founding } = aFoundedCluster()
+    const restored = { ...founding, frozenBy: 'restore', incarnationFloor: 1000 } as const
+    const own = (state: 'member' | 'lost') =>
+      aMember({ machineId: 'm2', memberId: 'node02.1', service: 'flaredb', bootId: 'b0', state })
+    const after = (state: 'member' | 'lost', marker: string) => {
+      const asker = joiner({
+        cluster: aFoundedCluster({ founding: restored, stateKind: 'persistent' }),
+        steps: [succeeded('chainfire-cluster-join', { bootId: 'b2' })],
+        slot: aSlot('flaredb-cluster-join'),
+        members: [own(state)],
+        serviceFoundings: [
+          { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1, machineId: 'm1', slotNo: 1 },
+        ],
+      })
+      const { effects } = decideGate(asker, { ...flaredb, marker })
+      const rows = effectsOf(effects, 'put-member').map(
+        ({ member }) => [member.memberId, member.state] as const,
+      )
+      return Object.fromEntries(rows)
+    }
+    for (const state of ['member', 'lost'] as const)
+      t.strictSame(after(state, 'c1:1:node02.2'), { 'node02.1': 'removed', 'node02.2': 'member' }, state)
   },
 )
 

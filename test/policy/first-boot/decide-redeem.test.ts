@@ -303,6 +303,29 @@ t.test('F9: after a restore that forgot the members, a lost cluster keeps their 
   }
 })
 
+t.test(
+  'F9: after a restore, a join that nobody confirmed does not say that the data of before is gone',
+  async (t) => {
+    const founding = aFounding({
+      state: 'founded',
+      epoch: 1,
+      nextEpoch: 2,
+      incarnationFloor: 1000,
+      frozenBy: 'restore',
+    })
+    const cluster = aCluster({ founding, stateKind: 'persistent' })
+    const keep = (changes: Parameters<typeof aMember>[0]) => {
+      const newer = { service: 'flaredb', bootId: 'b0', memberId: 'node01.1001', incarnation: 1001 } as const
+      const config = configOf({ cluster, members: [aMember({ ...newer, ...changes })] })
+      return (config as { keep_data_by_service: { flaredb: string | null } }).keep_data_by_service.flaredb
+    }
+    t.equal(keep({ state: 'joining' }), 'any', 'a repeat on the wire may have asked for it')
+    t.equal(keep({ state: 'lost' }), 'any')
+    t.equal(keep({ state: 'member', confirmedBy: 'report' }), 'node01.1001')
+    t.equal(keep({ state: 'lost', confirmedBy: 'report' }), null, 'it was in with newer data')
+  },
+)
+
 t.test('S6: a machine that boots without its data makes the slot that it held suspect', async (t) => {
   const held = aSlot('chainfire-cluster-join', {
     state: 'held',
