@@ -1,4 +1,4 @@
-import { STAGES } from '../model/boot-attempt.ts'
+import { STAGES, type Stage, stageRank } from '../model/boot-attempt.ts'
 import type { MachineView } from '../rack/rack-run.ts'
 import type { TestCase, TestSuite } from './junit.ts'
 import type { DiagnosisAnswer } from './print-diagnosis.ts'
@@ -11,19 +11,24 @@ export interface TestedMachine {
   readonly kept: readonly string[]
 }
 
-/** A suite for a machine: a case for every stage that it passed, the one that it did not, and those after it. */
+/**
+ * A suite for a machine: a case for every stage that it passed, the one that it did not, and those after it. A stage that
+ * nobody told of before a later one is implied by that.
+ */
 export function suiteOf({ view, diagnosis, kept }: TestedMachine): TestSuite {
   const reached = new Map((view.boot?.stages ?? []).map((stage) => [stage.stage, stage]))
   const cases: TestCase[] = []
   let beforeMs = 0
   let hasFailed = false
+  const at = view.boot === undefined ? -1 : stageRank(view.boot.stage as Stage)
   // A ROM that is itself an iPXE needs no loader, so that stage counts only where it happened.
   for (const stage of STAGES.filter((name) => name !== 'loader-sent' || reached.has(name))) {
     const record = reached.get(stage)
-    const isPassed = record !== undefined && (stage !== view.boot?.stage || view.state === 'ready')
+    const isPassed = stageRank(stage) < at || (stageRank(stage) === at && view.state === 'ready')
     if (isPassed && !hasFailed) {
-      cases.push({ name: stage, seconds: Math.max(0, record.after_ms - beforeMs) / 1000, outcome: 'passed' })
-      beforeMs = Math.max(beforeMs, record.after_ms)
+      const afterMs = Math.max(beforeMs, record?.after_ms ?? 0)
+      cases.push({ name: stage, seconds: (afterMs - beforeMs) / 1000, outcome: 'passed' })
+      beforeMs = afterMs
     } else if (hasFailed) cases.push({ name: stage, seconds: 0, outcome: 'skipped' })
     else {
       hasFailed = true

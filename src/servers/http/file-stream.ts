@@ -67,7 +67,10 @@ export class FileStream {
     this.#resolve = resolve
     const { response, patience } = parts
     this.#timer = setInterval(() => this.#look(), patience.windowMs)
-    response.once('close', () => this.#finish())
+    response.once('close', () => {
+      // What another thread writes just now may be the rest of it: that write says how it ended.
+      if (this.#writer?.isWriting !== true) this.#finish()
+    })
     response.once('error', (error) => this.#fail(error))
     // A reader that hung up while the file was opened has closed already: nobody would tell of it a second time.
     if (response.destroyed) this.#finish()
@@ -86,7 +89,8 @@ export class FileStream {
     const part = this.#parts.body[this.#partIndex]
     if (part === undefined) return this.#endResponse()
     if (typeof part === 'string') {
-      this.#parts.response.write(part, 'latin1', () => {
+      this.#parts.response.write(part, 'latin1', (error) => {
+        if (error !== undefined && error !== null) return this.#fail(error)
         this.#partIndex += 1
         this.#begin()
       })
@@ -145,8 +149,9 @@ export class FileStream {
       this.#sentBytes += bytes
       this.#sentInWindow += bytes
       this.#position += bytes
+      if (this.#position > part.last) this.#partIndex += 1
+      if (this.#parts.response.destroyed) return this.#finish()
       if (this.#position <= part.last) return this.#parts.turns.next(() => this.#step())
-      this.#partIndex += 1
       this.#begin()
     }
     if (this.#writer !== undefined) this.#writer.write(slices, sent)
@@ -187,11 +192,12 @@ export class FileStream {
     if (this.#isOver) return
     this.#isOver = true
     clearInterval(this.#timer)
-    const { response, body } = this.#parts
+    const { body } = this.#parts
     // A destroyed response may never call back: then nobody writes from these buffers any more either.
     if (this.#writer?.isWriting !== true) this.#release()
     if (!this.#isReading) this.#file?.close()
-    const isWhole = this.#partIndex >= body.length && response.writableFinished
+    // A part is passed when the kernel has it; whether the reader hung up before our end or after does not matter.
+    const isWhole = this.#partIndex >= body.length
     const error = isWhole ? undefined : this.#error
     this.#resolve({ bytes: this.#sentBytes, isWhole, ...(error === undefined ? {} : { error }) })
   }

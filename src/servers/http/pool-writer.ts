@@ -60,7 +60,8 @@ export class PoolWriter {
       if (whenIdle !== undefined) {
         this.#guard.whenIdle = undefined
         whenIdle()
-        return done(closed())
+        // A reader may hang up as soon as it has all of it, before this thread hears that the kernel took it.
+        return done(error === null && after(slices, written).length === 0 ? undefined : closed())
       }
       if (error !== null && error.code !== 'EAGAIN') return done(error)
       const rest = after(slices, error === null ? written : 0)
