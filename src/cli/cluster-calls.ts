@@ -26,6 +26,10 @@ export function addClusterCallCommands(cluster: Command): void {
       '--holder-is-off',
       'the machine that founded so far is switched off, though it was heard just now',
     )
+    .option(
+      '--discard-state <cluster>',
+      'with --service: give up what state FlareDB may have; type the name of the cluster',
+    )
     .option('--for <time>', 'how long the new one is armed', '30m')
     .option('--key <text>', 'idempotency key: the same call with it again gets the same answer')
     .option('--json', 'print JSON')
@@ -35,6 +39,7 @@ export function addClusterCallCommands(cluster: Command): void {
         holder_is_off: options.holderIsOff === true,
         for_seconds: secondsOf(options.for),
         ...(options.service === undefined ? {} : { service: options.service }),
+        ...(options.discardState === undefined ? {} : { discard_state: options.discardState }),
       }),
     )
 

@@ -226,12 +226,14 @@ function cure(world: World, operator: Operator, round: number): string[] {
       // The gate names one that the tables know as a member; where there is none, it says to boot this one again.
       const to = inGroup.find((node) => hasChainfireRow(world, node.id)) ?? inGroup[0]
       if (to !== undefined) {
-        const isMoved = must('move flaredb', operator.moveFlaredb(to.id), [
-          'not-chainfire-member',
-          'holder-active',
-          'already-founded',
-          'state-may-exist',
-        ])
+        const may = ['not-chainfire-member', 'holder-active', 'already-founded', 'state-may-exist']
+        const outcome = operator.moveFlaredb(to.id)
+        let isMoved = must('move flaredb', outcome, may)
+        // All are up, and still nobody leads: he gives the state up, as the refusal says.
+        const isRefused =
+          outcome.kind === 'refused' && /^(already-founded|state-may-exist)$/.test(outcome.code)
+        if (isRefused && round > 40 && outcome.cure.includes('--discard-state'))
+          isMoved = must('move flaredb, discard state', operator.moveFlaredb(to.id, true), may)
         // The note of the call: its FlareDB step is over in this boot.
         const isOver = to.step === 'iam-initial-setup' || to.step === 'cluster-health-check'
         const isUnnamed = !isMoved && isUnknown && !hasChainfireRow(world, to.id)

@@ -276,7 +276,8 @@ export class Invariants {
         row.service === service &&
         row.epoch === epoch &&
         row.voter &&
-        (row.state === 'joining' || row.state === 'removing'),
+        // Who says that it is in changes nothing any more: the list is only asked about it (S13).
+        ((row.state === 'joining' && row.confirmedBy === undefined) || row.state === 'removing'),
     )
     if (moving.length > 1) {
       throw new Violation(

@@ -1,7 +1,8 @@
 import { GATED_STEPS, type GatedStep } from '../../src/model/first-boot.ts'
 import type { Machine } from '../../src/model/machine.ts'
 import { decideClusterHold, decideClusterRelease } from '../../src/policy/cluster/decide-cluster-hold.ts'
-import { decideFlaredbMove, decideFoundingMove } from '../../src/policy/cluster/decide-move.ts'
+import { decideFlaredbMove } from '../../src/policy/cluster/decide-flaredb-move.ts'
+import { decideFoundingMove } from '../../src/policy/cluster/decide-move.ts'
 import { decideRefound } from '../../src/policy/cluster/decide-refound.ts'
 import { decideMemberForget, decideSlotFree } from '../../src/policy/cluster/decide-slot.ts'
 import { decideUnfreeze } from '../../src/policy/cluster/decide-unfreeze.ts'
@@ -90,7 +91,8 @@ export class Operator {
     return outcome
   }
 
-  moveFlaredb(machineId: string): Outcome {
+  /** `discards`: as the refusal of the call without says, where nobody can lead FlareDB any more. */
+  moveFlaredb(machineId: string, discards = false): Outcome {
     const row = this.#world.store.rows.services.get('flaredb')
     // He says that they are off where that is so of its founder and of all members.
     const members = [...this.#world.store.rows.members.values()].filter(
@@ -99,8 +101,13 @@ export class Operator {
     const isHolderOff = this.#isOff(row?.machineId) && members.every(({ machineId: id }) => this.#isOff(id))
     const outcome = this.#call(
       'move flaredb',
-      (to) => decideFlaredbMove(this.#world.picture(), { to, isHolderOff }),
+      (to) => {
+        const picture = this.#world.picture()
+        const name = discards ? { discardsStateOf: picture.cluster.name } : {}
+        return decideFlaredbMove(picture, { to, isHolderOff, ...name })
+      },
       machineId,
+      discards,
     )
     if (outcome.kind === 'done') {
       this.#world.invariants.moved('flaredb', this.#world.store.rows.cluster.founding.epoch)

@@ -1,4 +1,3 @@
-import type { Member, ServiceFounding } from '../../model/cluster.ts'
 import { isControlPlane, type Machine } from '../../model/machine.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
@@ -7,11 +6,8 @@ import { armed } from '../machine/decide-arm.ts'
 import { heldFor } from '../machine/decide-hold.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 import { clusterEvent } from './cluster-event.ts'
-import { isFlaredbLost } from './decide-tick.ts'
-import { freed, newStart, reopenedFor } from './founding.ts'
-import { freshGroup } from './leaders.ts'
-import { rowsInGroup, takenOut } from './membership.ts'
-import { attemptOf, type ClusterPicture, machineOf, slotHeardAtMs, slotOf } from './picture.ts'
+import { newStart, reopenedFor } from './founding.ts'
+import { attemptOf, type ClusterPicture, machineOf } from './picture.ts'
 
 /** A founder or a slot's holder that was heard within this time is alive, whatever an operator thinks. */
 export const ACTIVE_WITHIN_MS = 60_000
@@ -101,7 +97,8 @@ export function targetFault(
   return armFault(to, cluster, addresses)
 }
 
-function activeFault(
+/** A machine that was heard a moment ago is at work, whatever an operator thinks. */
+export function activeFault(
   picture: ClusterPicture,
   heardAtMs: number | undefined,
   holder: Machine,
@@ -114,146 +111,4 @@ function activeFault(
     `${holder.name} was heard ${Math.round(silentMs / 1000)} s ago`,
     `switch ${holder.name} off, wait a minute, or say --holder-is-off`,
   )
-}
-
-/**
- * FlareDB is founded by another machine: where its first one died in mid-founding, or where FlareDB alone has lost its
- * state while Chainfire lives (docs/decisions/0006-founding-gaps.md). The machine that had it is fenced.
- */
-export function decideFlaredbMove(
-  picture: ClusterPicture,
-  { to, isHolderOff }: Pick<MoveWish, 'to' | 'isHolderOff'>,
-): Decision<ClusterReply> {
-  const { cluster, nowMs } = picture
-  const row = picture.serviceFoundings.find((candidate) => candidate.service === 'flaredb')
-  const isLost = row?.state === 'done' && isFlaredbLost(picture)
-  const wrong = flaredbMoveFault(picture, row, to, isHolderOff, isLost)
-  if (wrong !== undefined) return { reply: wrong, reason: wrong.code, effects: [] }
-  const slot = slotOf(picture, 'flaredb-cluster-join')
-  const before = machineOf(picture, row?.machineId)
-  const iam = picture.serviceFoundings.find((candidate) => candidate.service === 'iam')
-  const out = picture.members.filter(
-    (member) =>
-      member.service === 'flaredb' && member.epoch === cluster.founding.epoch && member.state !== 'removed',
-  )
-  const effects: Effect[] = [
-    {
-      kind: 'put-service-founding',
-      row: {
-        clusterId: cluster.id,
-        service: 'flaredb',
-        state: 'granted',
-        epoch: cluster.founding.epoch,
-        machineId: to.id,
-      },
-    },
-    ...(isLost && iam !== undefined
-      ? [{ kind: 'put-service-founding', row: { ...iam, state: 'none' } } as const]
-      : []),
-    { kind: 'put-slot', slot: freed(slot) },
-    // Out of the group that is given up, not lost in the one that begins.
-    ...out.map((member: Member): Effect => ({ kind: 'put-member', member: takenOut(member) })),
-    ...(before === undefined || isLost ? [] : fenced(before, nowMs)),
-    clusterEvent(
-      cluster,
-      nowMs,
-      'cluster.flaredb-moved',
-      { from: before?.name ?? null, lost: isLost, holder_is_off: isHolderOff },
-      to,
-    ),
-  ]
-  const notes = [
-    `${to.name} founds FlareDB at its gate; arm and reboot it if its FlareDB step is over`,
-    ...(isLost || out.some(({ state }) => state === 'member')
-      ? ['machines whose FlareDB step is over run without it until they boot again']
-      : []),
-  ]
-  return { reply: { kind: 'done', clusterId: cluster.id, notes }, reason: 'flaredb-moved', effects }
-}
-
-/** Held, and its running boot bound to no epoch that ever counts: it is stale at once. */
-function fenced(machine: Machine, nowMs: number): Effect[] {
-  const { currentBootId: bootId } = machine
-  return [
-    ...heldFor(machine, 'fenced', nowMs),
-    ...(bootId === undefined ? [] : [{ kind: 'bind-attempt-epoch', bootId, epoch: 0 } as const]),
-  ]
-}
-
-/** Unreachable is not gone (invariant 12): a member with its data that did not answer may lead where nobody looked. */
-function mayLiveUnseen(picture: ClusterPicture): boolean {
-  const facts = freshGroup(picture.cluster, 'flaredb', picture.nowMs)
-  return rowsInGroup(picture.members, picture.cluster, 'flaredb').some(
-    (row) => row.voter && row.state === 'member' && facts?.healthyMachineIds.includes(row.machineId) !== true,
-  )
-}
-
-function flaredbMoveFault(
-  picture: ClusterPicture,
-  row: ServiceFounding | undefined,
-  to: Machine,
-  isHolderOff: boolean,
-  isLost: boolean,
-): Refusal | undefined {
-  const { cluster } = picture
-  if (cluster.founding.state !== 'founded') {
-    return refusal(
-      409,
-      'not-founded',
-      `${cluster.name} is ${cluster.founding.state}`,
-      `pilotlight cluster show ${cluster.name}`,
-    )
-  }
-  if (row?.state === 'done' && !isLost) {
-    return refusal(409, 'already-founded', `FlareDB of ${cluster.name} is founded`, 'nothing is to be moved')
-  }
-  const leaderUrl = freshGroup(cluster, 'flaredb', picture.nowMs)?.leaderUrl
-  if (!isLost && leaderUrl !== undefined) {
-    return refusal(
-      409,
-      'already-founded',
-      `${leaderUrl} leads FlareDB of ${cluster.name}`,
-      'bring its other members up; to give it up, switch its members off first',
-    )
-  }
-  if (row?.state === 'granted' && row.machineId === to.id) {
-    return refusal(
-      409,
-      'already-there',
-      `${to.name} founds FlareDB already`,
-      `let it go on, or arm ${to.name} and boot it again: it founds anew`,
-    )
-  }
-  if (to.state === 'held') {
-    return refusal(409, 'machine-held', `${to.name} is held`, `pilotlight machine release ${to.name}`)
-  }
-  const isMember = picture.members.some(
-    (member) =>
-      member.service === 'chainfire' &&
-      member.machineId === to.id &&
-      member.state === 'member' &&
-      member.voter &&
-      member.epoch === cluster.founding.epoch,
-  )
-  if (!isMember) {
-    return refusal(
-      409,
-      'not-chainfire-member',
-      `${to.name} is no voter of Chainfire`,
-      'name a machine that has joined Chainfire (pilotlight cluster show)',
-    )
-  }
-  const holder = machineOf(picture, row?.machineId)
-  if (!isHolderOff && mayLiveUnseen(picture)) {
-    return refusal(
-      409,
-      'state-may-exist',
-      'members of FlareDB that nobody saw without their data may run: not all of them answer just now',
-      'see that the server reaches them; or switch them off, and say --holder-is-off',
-    )
-  }
-  if (holder === undefined || holder.id === to.id || isHolderOff || isLost) return undefined
-  const slot = slotOf(picture, 'flaredb-cluster-join')
-  const boot = attemptOf(picture, holder.currentBootId)
-  return activeFault(picture, Math.max(slotHeardAtMs(picture, slot), boot?.heardAtMs ?? 0), holder)
 }

@@ -67,6 +67,11 @@ export function isForgotten(
   )
 }
 
+/** True of a slot number that a restored server took from its backup: what came of it since may be forgotten. */
+export function isFromBeforeRestore({ founding }: Cluster, slotNo: number | undefined): boolean {
+  return mayHaveForgotten(founding) && slotNo !== undefined && slotNo <= founding.incarnationFloor
+}
+
 /** True when a row says what became of a member. One that was given back unsent may be given again under its id. */
 export function isKnown(members: readonly Member[], service: RaftService, memberId: string): boolean {
   return members.some(
@@ -75,6 +80,23 @@ export function isKnown(members: readonly Member[], service: RaftService, member
       row.memberId === memberId &&
       !(row.state === 'removed' && row.confirmedBy === 'report'),
   )
+}
+
+/** S13: it said that it is a member, by a slot that was not its own any more, and the list has not been asked since. */
+export function isInByItsWord(row: Member): boolean {
+  return row.state === 'joining' && row.confirmedBy === 'report'
+}
+
+/** Its slot was freed because the list did not name it, so its join may have got in since. */
+export function neverSeenIn(row: Member): boolean {
+  return row.state === 'removed' && row.confirmedBy === 'list'
+}
+
+/** A row that the list does not name: a member is out; one that was on its way in, or lost there, was never seen in. */
+export function notListed(row: Member): Member {
+  return row.state === 'joining' || row.state === 'lost'
+    ? { ...row, state: 'removed', confirmedBy: 'list' }
+    : takenOut(row)
 }
 
 /**

@@ -2,7 +2,7 @@ import type { GroupFacts, JoinSlot, Member, RaftService } from '../../model/clus
 import type { Effect } from '../effect.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { freed } from './founding.ts'
-import { rowsInGroup, takenOut } from './membership.ts'
+import { isInByItsWord, notListed, rowsInGroup, takenOut } from './membership.ts'
 import { type ClusterPicture, joinStepOf, machineOf, slotOf } from './picture.ts'
 import { beginRemoval } from './removal.ts'
 import { chainfireFounderIn, flaredbFounded } from './seen-founder.ts'
@@ -71,7 +71,7 @@ function suspectJoin(
   if (!facts.listed.includes(row.memberId)) {
     return [
       { kind: 'put-slot', slot: freed(slot) },
-      { kind: 'put-member', member: { ...row, state: 'removed', confirmedBy: 'list' } },
+      { kind: 'put-member', member: notListed(row) },
       slotEvent(picture, slot, 'cluster.slot-freed', 'the list does not name it'),
     ]
   }
@@ -163,14 +163,14 @@ function rowsByList(
     if (row.service !== service || row.epoch !== picture.cluster.founding.epoch) continue
     if (slot.state !== 'free' && slot.memberId === row.memberId) continue
     const isListed = listed.includes(row.memberId)
-    if (!isListed && (row.state === 'lost' || row.state === 'removing')) {
-      effects.push({ kind: 'put-member', member: { ...row, state: 'removed', confirmedBy: 'list' } })
+    if (!isListed && (row.state === 'lost' || row.state === 'removing' || isInByItsWord(row))) {
+      effects.push({ kind: 'put-member', member: notListed(row) })
     }
     if (!isListed && row.state === 'member') {
       // The round began after the row was one, so its leader knew of it then: somebody took it out by other means.
       const { cluster, nowMs } = picture
       effects.push(
-        { kind: 'put-member', member: { ...row, state: 'removed', confirmedBy: 'list' } },
+        { kind: 'put-member', member: notListed(row) },
         clusterEvent(
           cluster,
           nowMs,
@@ -210,7 +210,7 @@ function saidWithoutList(
       (row) =>
         row.service === service &&
         row.epoch === picture.cluster.founding.epoch &&
-        (row.state === 'lost' || (row.state === 'removed' && isMissed)) &&
+        (row.state === 'lost' || isInByItsWord(row) || (row.state === 'removed' && isMissed)) &&
         (slot.state === 'free' || slot.memberId !== row.memberId) &&
         facts.healthyMachineIds.includes(row.machineId) &&
         cameInLate(picture, service, row),

@@ -3,6 +3,7 @@ import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { freed } from './founding.ts'
+import { takenOut } from './membership.ts'
 import { type ClusterPicture, joinStepOf, machineOf, slotOf } from './picture.ts'
 import { type GuardCount, quorumGuard } from './quorum.ts'
 
@@ -97,9 +98,7 @@ export function decideRemovalResult(
       reason: 'removed',
       effects: [
         { kind: 'put-slot', slot: freed(slot) },
-        ...(row === undefined
-          ? []
-          : [{ kind: 'put-member', member: { ...row, state: 'removed', confirmedBy: 'list' } } as const]),
+        ...(row === undefined ? [] : [{ kind: 'put-member', member: takenOut(row) } as const]),
         clusterEvent(cluster, nowMs, 'cluster.member-removed', facts, machine),
       ],
     }

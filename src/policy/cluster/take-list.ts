@@ -1,8 +1,8 @@
 import type { GroupFacts, Member, RaftService } from '../../model/cluster.ts'
 import type { Effect } from '../effect.ts'
 import { mayHaveForgotten } from './founding.ts'
-import { incarnationOf, isKnown, machineNameOf } from './membership.ts'
-import type { ClusterPicture } from './picture.ts'
+import { incarnationOf, isKnown, machineNameOf, notListed } from './membership.ts'
+import { type ClusterPicture, joinStepOf, slotOf } from './picture.ts'
 
 /** F18: the rows of a service become what its list says, in the epoch that counts now. */
 export function listedMembers(
@@ -25,9 +25,20 @@ export function listedMembers(
   }
   for (const row of picture.members) {
     if (row.service !== service || row.state === 'removed' || listed.includes(row.memberId)) continue
-    effects.push({ kind: 'put-member', member: { ...row, state: 'removed', confirmedBy: 'list' } })
+    if (isOnItsWay(picture, row)) {
+      // It may get in a moment after this list: its slot is suspect, and the next round says what became of it (S7).
+      effects.push({ kind: 'put-member', member: { ...row, epoch } })
+      continue
+    }
+    effects.push({ kind: 'put-member', member: notListed(row) })
   }
   return effects
+}
+
+function isOnItsWay(picture: ClusterPicture, row: Member): boolean {
+  const slot = slotOf(picture, joinStepOf(row.service))
+  const isItsSlot = slot.state !== 'free' && slot.memberId === row.memberId
+  return row.state === 'joining' && slot.action === 'join' && isItsSlot
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Member } from '../../model/cluster.ts'
 import type { GatedStep } from '../../model/first-boot.ts'
+import { followEpoch } from '../cluster/follow-epoch.ts'
 import { heardAgain } from '../cluster/founding.ts'
 import { takenOut } from '../cluster/membership.ts'
 import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { dataLost, rowsWithoutData } from './data-proof.ts'
-import { type Passage, passageThrough } from './gate-conditions.ts'
+import { passageThrough } from './gate-conditions.ts'
 import type { GateReply, GateRequest, GateSnapshot } from './gate-snapshot.ts'
+import type { Passage } from './passage.ts'
 import { nextInQueue } from './queue-order.ts'
 import { grantSlot, holdsSlot } from './slot-grant.ts'
 import { stalenessOf } from './staleness.ts'
@@ -68,6 +70,8 @@ function freePass(
   const { attempt, cluster } = snapshot
   const effects: Effect[] = [...heard]
   if (passage.action === 'resume') {
+    if (passage.epoch > cluster.founding.epoch && cluster.founding.state === 'founded')
+      effects.push(...followEpoch(snapshot, passage.epoch))
     if (attempt.passEpoch === undefined) {
       effects.push({ kind: 'bind-attempt-epoch', bootId: attempt.bootId, epoch: passage.epoch })
     }

@@ -1,45 +1,18 @@
-import type { Member, RaftService } from '../../model/cluster.ts'
 import { FIRST_BOOT_STEPS } from '../../model/first-boot.ts'
 import { isControlPlane } from '../../model/machine.ts'
 import { servicesOf } from '../../model/services.ts'
 import { isFounderBoot, mayHaveForgotten } from '../cluster/founding.ts'
 import { freshGroup, knownLeader } from '../cluster/leaders.ts'
-import {
-  isForgotten,
-  machineNameOf,
-  olderMemberIn,
-  proves,
-  readMarker,
-  rowsInGroup,
-} from '../cluster/membership.ts'
+import { isFromBeforeRestore, machineNameOf, proves, readMarker, rowsInGroup } from '../cluster/membership.ts'
+import { ownRows, resumeOrAside } from './data-passage.ts'
 import type { GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { heldBefore } from './holds.ts'
-import { joiningRow } from './joining-row.ts'
+import { joinPassage } from './join-passage.ts'
+import { type Passage, shut } from './passage.ts'
 import { raftServiceOf } from './raft-step.ts'
 
 /** A founder silent for longer than this is not waited for when FlareDB is founded. */
 const HOLDER_HEARD_WITHIN_MS = 90_000
-/** A clock further off than this keeps a Raft join gate shut, where the cluster sets no limit of its own. */
-const CLOCK_SKEW_LIMIT_MS = 30_000
-
-/** What stands between a boot and its step: a shut gate with the reason, a pass for all, or one that takes the slot. */
-export type Passage =
-  | { readonly kind: 'shut'; readonly reason: string; readonly detail: string; readonly queues: boolean }
-  | {
-      readonly kind: 'free-pass'
-      readonly action: 'resume' | 'set-aside' | 'skip'
-      /** The row that resumes. */
-      readonly row?: Member
-      readonly epoch: number
-    }
-  | {
-      readonly kind: 'needs-slot'
-      readonly action: 'found' | 'join' | 'setup'
-      readonly leaderUrl?: string
-      /** Nobody else may do this, so whoever came before it in the queue waits for it anyway. */
-      readonly isItsAlone?: true
-    }
-  | { readonly kind: 'worker-join'; readonly leaderUrl: string }
 
 /** The conditions of founding.md §3, those of every step first. */
 export function passageThrough(snapshot: GateSnapshot, request: GateRequest): Passage {
@@ -113,6 +86,7 @@ function flaredbPassage(snapshot: GateSnapshot, request: GateRequest): Passage {
         ? { kind: 'needs-slot', action: 'found' }
         : shut('not-founded', 'FlareDB is not founded yet: the founder of the cluster does it', true)
     case 'granted':
+      if (isGrantInDoubt(snapshot, request)) return flaredbUnknown(snapshot)
       return founding?.machineId === machine.id
         ? { kind: 'needs-slot', action: 'found', isItsAlone: true }
         : shut('not-founded', 'FlareDB is being founded by another machine', true)
@@ -148,6 +122,18 @@ function flaredbUnknown(snapshot: GateSnapshot): Passage {
         `whether FlareDB was founded before the restore is not known: bring its members up, or where there are none, ${cure}`,
         true,
       )
+}
+
+/**
+ * A restored server knows that a machine was to found FlareDB. In the boot that was told so it goes on; one that comes anew,
+ * without data, may have founded it long ago, for others who have joined since.
+ */
+function isGrantInDoubt(
+  { cluster, slot, attempt, serviceFoundings }: GateSnapshot,
+  request: GateRequest,
+): boolean {
+  const row = serviceFoundings.find((candidate) => candidate.service === 'flaredb')
+  return isFromBeforeRestore(cluster, row?.slotNo) && request.marker === '' && slot.bootId !== attempt.bootId
 }
 
 /** A machine that FlareDB's founding may be moved to: this one, or another where a restore forgot its row of Chainfire. */
@@ -189,108 +175,10 @@ function iamPassage(snapshot: GateSnapshot): Passage {
   return { kind: 'needs-slot', action: 'setup' }
 }
 
-/** What data on the disk means; undefined: there is none, and the machine joins. */
-function resumeOrAside(
-  snapshot: GateSnapshot,
-  service: RaftService,
-  request: GateRequest,
-): Passage | undefined {
-  if (request.marker === '') return undefined
-  const { cluster, machine, slot } = snapshot
-  const { epoch } = cluster.founding
-  const marker = readMarker(request.marker)
-  const isOwn = marker?.clusterId === cluster.id && marker.memberId.startsWith(`${machine.name}.`)
-  const isForeign = shut(
-    'foreign-data',
-    'its data directory holds the data of another member, cluster or epoch',
-  )
-  if (marker === undefined || !isOwn) return isForeign
-  const row = ownRows(snapshot, service).find((candidate) => proves(marker, candidate, cluster.id))
-  // A member id is given once, so it proves more than the epoch: after F18 the row's may be younger than the marker's.
-  if (row?.epoch === epoch) {
-    if (row.state === 'member') return { kind: 'free-pass', action: 'resume', row, epoch }
-    if (row.state === 'removing') return shut('being-removed', `${row.memberId} is being removed`, true)
-    const isItsSlot = slot.state !== 'free' && slot.machineId === machine.id && slot.memberId === row.memberId
-    if (row.state === 'joining' && isItsSlot && slot.action !== undefined && slot.action !== 'skip') {
-      const leaderUrl = knownLeader(cluster, service, snapshot.nowMs)
-      const action = slot.action === 'found' ? 'found' : 'join'
-      return { kind: 'needs-slot', action, ...(leaderUrl === undefined ? {} : { leaderUrl }) }
-    }
-  }
-  const isOfBefore = service === 'flaredb' && isFoundedSinceRestore(snapshot)
-  if (!isOfBefore && isForgotten(marker.memberId, service, snapshot.members, cluster, snapshot.nowMs)) {
-    return {
-      kind: 'free-pass',
-      action: 'resume',
-      row: forgottenRow(snapshot, service, marker.memberId),
-      epoch,
-    }
-  }
-  // A restored server may have forgotten epochs, so a younger one is no proof of another cluster.
-  return row === undefined && marker.epoch > epoch && !mayHaveForgotten(cluster.founding)
-    ? isForeign
-    : { kind: 'free-pass', action: 'set-aside', epoch }
-}
-
-/**
- * Slot numbers from before a restore are below its floor: FlareDB was founded by one above it, so an operator gave up the
- * group that was there (`founding move --service flaredb`), and data of that one is no member's.
- */
-function isFoundedSinceRestore({ cluster, serviceFoundings }: GateSnapshot): boolean {
-  const row = serviceFoundings.find((candidate) => candidate.service === 'flaredb')
-  return mayHaveForgotten(cluster.founding) && (row?.slotNo ?? 0) > cluster.founding.incarnationFloor
-}
-
-/** Fresh data: it joins whoever leads now. Voters change the membership and take the slot; workers only follow. */
-function joinPassage(snapshot: GateSnapshot, service: RaftService): Passage {
-  const { cluster, machine, attempt, nowMs } = snapshot
-  const limitMs = cluster.settings.clockSkewLimitMs ?? CLOCK_SKEW_LIMIT_MS
-  const skewMs = attempt.clockSkewMs ?? 0
-  if (Math.abs(skewMs) > limitMs) {
-    const off = `${Math.round(skewMs / 1000)} s`
-    return shut('clock-skew', `its clock is ${off} off ours, more than ${limitMs / 1000} s: set it (NTP)`)
-  }
-  const leaderUrl = knownLeader(cluster, service, nowMs)
-  const title = service === 'chainfire' ? 'Chainfire' : 'FlareDB'
-  const isVoter = isControlPlane(machine.role)
-  const older = isVoter ? olderMemberIn(snapshot.members, cluster, service, machine.id, nowMs) : undefined
-  // Before the leader: as long as its former self counts as a voter, there may be no quorum to be seen.
-  if (older?.kind === 'by-hand') {
-    const { memberId } = older.member
-    const cure = `remove it from ${title} by hand, then pilotlight cluster member forget ${cluster.name} ${memberId}`
-    return shut('remove-by-hand', `${memberId}, its former self, may be a member still: ${cure}`, true)
-  }
-  if (leaderUrl === undefined) {
-    return shut('no-leader', `no ${title} leader with quorum is known just now`, true)
-  }
-  if (!isVoter) return { kind: 'worker-join', leaderUrl }
-  if (older?.kind === 'listed') {
-    return shut(
-      'old-member-listed',
-      `${older.member.memberId}, its former self, is being removed first`,
-      true,
-    )
-  }
-  return { kind: 'needs-slot', action: 'join', leaderUrl }
-}
-
-/** The row that the tables should have: it joined in another boot, and counts as a member. */
-function forgottenRow(snapshot: GateSnapshot, service: RaftService, memberId: string): Member {
-  return { ...joiningRow(snapshot, service, memberId), bootId: '', state: 'member', confirmedBy: 'report' }
-}
-
-function ownRows(snapshot: GateSnapshot, service: RaftService): readonly Member[] {
-  return snapshot.members.filter((row) => row.service === service && row.machineId === snapshot.machine.id)
-}
-
 function isIamDone(snapshot: GateSnapshot): boolean {
   return snapshot.serviceFoundings.some((row) => row.service === 'iam' && row.state === 'done')
 }
 
 function hasSucceeded(snapshot: GateSnapshot, step: string): boolean {
   return snapshot.steps.some((record) => record.step === step && record.state === 'succeeded')
-}
-
-function shut(reason: string, detail: string, queues = false): Extract<Passage, { kind: 'shut' }> {
-  return { kind: 'shut', reason, detail, queues }
 }

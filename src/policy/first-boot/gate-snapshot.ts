@@ -43,6 +43,8 @@ export interface GateSnapshot extends Moment {
   /** The steps of this boot. */
   readonly steps: readonly StepRecord[]
   readonly slot: JoinSlot
+  /** The slots of all steps. */
+  readonly slots: readonly JoinSlot[]
   readonly queue: readonly Waiting[]
   /** Workers that passed this gate and have not ended the step. */
   readonly passes: readonly WorkerPass[]

@@ -1,5 +1,6 @@
 import type { Cluster, JoinSlot, Member, RaftService } from '../../model/cluster.ts'
 import { type FoundingAtRedeem, mayHaveForgotten } from '../cluster/founding.ts'
+import { isInByItsWord } from '../cluster/membership.ts'
 
 /** Which data on its disk a machine that boots may go on with. */
 export interface KeptData {
@@ -29,7 +30,7 @@ export function keptData(
 
 /**
  * Its member row in each group, also on its way out: until it is out, its vote may be the one that its removal needs.
- * Or the row that it was joining with, while the slot is still its own.
+ * Or the row that it was joining with, while the slot is still its own, or until the list has been asked about its word.
  */
 function ownMembers(
   cluster: Cluster,
@@ -43,7 +44,11 @@ function ownMembers(
     const slot = slots.find((candidate) => candidate.step === `${service}-cluster-join`)
     return (
       own.find((row) => row.state === 'member' || row.state === 'removing') ??
-      own.find((row) => row.state === 'joining' && slot?.state !== 'free' && slot?.memberId === row.memberId)
+      own.find(
+        (row) =>
+          isInByItsWord(row) ||
+          (row.state === 'joining' && slot?.state !== 'free' && slot?.memberId === row.memberId),
+      )
     )
   }
   const chainfire = keptOf('chainfire')

@@ -3,9 +3,9 @@ import type { GatedStep } from '../../model/first-boot.ts'
 import { isControlPlane } from '../../model/machine.ts'
 import { readMarker, takenOut } from '../cluster/membership.ts'
 import type { Effect } from '../effect.ts'
-import type { Passage } from './gate-conditions.ts'
 import type { GateReply, GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { joiningRow, newMemberId } from './joining-row.ts'
+import type { Passage } from './passage.ts'
 import { raftServiceOf } from './raft-step.ts'
 
 type NeedsSlot = Extract<Passage, { kind: 'needs-slot' }>
@@ -36,7 +36,7 @@ export function grantSlot(
     ? snapshot.slot.memberId
     : service === undefined
       ? undefined
-      : newMemberId(snapshot, service)
+      : (passage.memberId ?? newMemberId(snapshot, service))
   const slot: JoinSlot = {
     clusterId: cluster.id,
     step,

@@ -1,9 +1,10 @@
-import type { JoinSlot, Member, ServiceFounding } from '../../model/cluster.ts'
+import type { JoinSlot, Member, RaftService, ServiceFounding } from '../../model/cluster.ts'
 import type { NewEvent } from '../../model/event.ts'
 import type { Report } from '../../model/first-boot.ts'
 import { isControlPlane } from '../../model/machine.ts'
 import { founded, freed, isFounderBoot, mayHaveForgotten } from '../cluster/founding.ts'
 import { leaderReported } from '../cluster/leaders.ts'
+import { neverSeenIn } from '../cluster/membership.ts'
 import type { Effect } from '../effect.ts'
 import { machineEvent } from '../machine/machine-event.ts'
 import { stateUnderWay } from '../machine/state-under-way.ts'
@@ -67,11 +68,28 @@ export function stepSucceeded(snapshot: ReportSnapshot, report: Report): Effect[
   )
   if (row !== undefined) {
     effects.push({ kind: 'put-member', member: { ...row, state: 'member', confirmedBy: 'report' } })
-  }
+  } else if (!holds) effects.push(...onItsWord(snapshot, service))
   if (address !== undefined && (isFounding || report.facts.raft === 'leader')) {
     effects.push(leaderReported(cluster, service, address, nowMs))
   }
   return effects
+}
+
+/**
+ * S13: a voter that says that it is in, by a slot that was freed in the meantime. The list will tell; until it has been asked
+ * the row is on its way in by that word, so that its data is kept when all lose power before.
+ */
+function onItsWord({ members, attempt, cluster }: ReportSnapshot, service: RaftService): Effect[] {
+  return members
+    .filter(
+      (row) =>
+        row.service === service &&
+        row.bootId === attempt.bootId &&
+        row.epoch === cluster?.founding.epoch &&
+        row.voter &&
+        (row.state === 'lost' || neverSeenIn(row)),
+    )
+    .map((row) => ({ kind: 'put-member', member: { ...row, state: 'joining', confirmedBy: 'report' } }))
 }
 
 /**

@@ -22,6 +22,7 @@ export function readGateSnapshot(view: View, bootId: string, step: GatedStep): G
     cluster,
     steps: view.attempts.steps(bootId),
     slot: view.membership.slot(cluster.id, step),
+    slots: view.membership.allSlots(cluster.id),
     queue: view.membership.queue(cluster.id, step).map((entry) => ({
       ...entry,
       role: view.machines.byId(entry.machineId)?.role ?? 'worker',

@@ -2,7 +2,8 @@ import t from 'tap'
 import type { GroupFacts } from '../../../src/model/cluster.ts'
 import { decideClusterDeletion } from '../../../src/policy/cluster/decide-cluster-deletion.ts'
 import { decideClusterHold, decideClusterRelease } from '../../../src/policy/cluster/decide-cluster-hold.ts'
-import { decideFlaredbMove, decideFoundingMove } from '../../../src/policy/cluster/decide-move.ts'
+import { decideFlaredbMove } from '../../../src/policy/cluster/decide-flaredb-move.ts'
+import { decideFoundingMove } from '../../../src/policy/cluster/decide-move.ts'
 import { decideProbe } from '../../../src/policy/cluster/decide-probe.ts'
 import { decideRefound } from '../../../src/policy/cluster/decide-refound.ts'
 import { decideMemberForget, decideSlotFree } from '../../../src/policy/cluster/decide-slot.ts'
@@ -262,6 +263,34 @@ t.test('F18: a leader whose list names only ours unfreezes; a stranger, or F2, d
   t.strictSame(effectsOf(stranger.effects, 'put-founding'), [])
   const f2 = founding(frozen, { frozenBy: 'leader-there' })
   t.strictSame(effectsOf(decideProbe(f2, aRound(f2, [1, 2], ALL)).effects, 'put-founding'), [])
+})
+
+t.test('F18: a join that is under way is not out because the list does not name it yet', async (t) => {
+  const frozen = founding(
+    withSlot(aPicture({ members: [voterNo(1), voterNo(2), voterNo(3, { state: 'joining' })] }), {
+      ...suspect(),
+      state: 'held',
+    }),
+    { state: 'frozen', frozenFrom: 'founded', frozenBy: 'restore' },
+  )
+  const { effects } = decideProbe(frozen, aRound(frozen, [1, 2], ALL.slice(0, 2)))
+  const third = effectsOf(effects, 'put-member').find(({ member }) => member.memberId === 'node03.1')
+  t.match(third, { member: { state: 'joining' } })
+  t.match(effectsOf(effects, 'put-slot'), [{ slot: { state: 'suspect', memberId: 'node03.1' } }])
+})
+
+t.test('S13: the list settles what a machine says of itself by a slot that was freed', async (t) => {
+  const said = { state: 'joining', confirmedBy: 'report' } as const
+  const picture = aPicture({
+    members: [voterNo(1), voterNo(2), voterNo(3, said)],
+    succeededSteps: new Set(['b3 chainfire-cluster-join']),
+  })
+  const after = (listed: readonly string[]) =>
+    effectsOf(decideProbe(picture, aRound(picture, [1, 2, 3], listed)).effects, 'put-member').map(
+      ({ member }) => [member.memberId, member.state, member.confirmedBy],
+    )
+  t.strictSame(after(ALL), [['node03.1', 'member', 'list']])
+  t.strictSame(after(ALL.slice(0, 2)), [['node03.1', 'removed', 'list']])
 })
 
 t.test('F19: unfreeze as open needs that nobody leads, as founded that not two do', async (t) => {

@@ -326,6 +326,19 @@ t.test(
   },
 )
 
+t.test('S13: data of a member by its own word is kept until the list has been asked', async (t) => {
+  const keep = (changes: Parameters<typeof aMember>[0]) =>
+    (
+      configOf({
+        cluster: aFoundedCluster({ stateKind: 'persistent' }),
+        members: [aMember({ bootId: 'b0', ...changes })],
+      }) as { keep_data: string | null }
+    ).keep_data
+  t.equal(keep({ state: 'joining', confirmedBy: 'report' }), 'node01.1')
+  t.equal(keep({ state: 'joining' }), null, 'it never said so')
+  t.equal(keep({ state: 'removed', confirmedBy: 'list' }), null)
+})
+
 t.test('S6: a machine that boots without its data makes the slot that it held suspect', async (t) => {
   const held = aSlot('chainfire-cluster-join', {
     state: 'held',

@@ -117,8 +117,32 @@ t.test('S13: an older slot number is recorded as a fact and frees nothing', asyn
     report({ slotNo: 1 }),
   )
   t.strictSame(effectsOf(effects, 'put-slot'), [])
-  t.strictSame(effectsOf(effects, 'put-member'), [], 'the list must say whether it is a member')
+  t.match(
+    effectsOf(effects, 'put-member'),
+    [{ member: { state: 'joining', confirmedBy: 'report' } }],
+    'on its way in by its word: the list must say whether it is a member',
+  )
   t.ok(eventTypes(effects).includes('cluster.slot-overlap'))
+})
+
+t.test('S13: who was never seen in and says so is asked about; who was taken out is not', async (t) => {
+  const after = (row: Parameters<typeof aMember>[0]) =>
+    effectsOf(
+      decideReport(
+        snapshot({
+          cluster: aFoundedCluster({ founding: { ...aFoundedCluster().founding, holderMachineId: 'm9' } }),
+          slots: [aSlot('chainfire-cluster-join', { state: 'free', slotNo: 5 })],
+          members: [aMember(row)],
+        }),
+        report({ slotNo: 1 }),
+      ).effects,
+      'put-member',
+    )
+  t.match(after({ state: 'removed', confirmedBy: 'list' }), [{ member: { state: 'joining' } }])
+  t.strictSame(after({ state: 'removed' }), [], 'removed by us, or by hand')
+  t.strictSame(after({ state: 'removed', confirmedBy: 'report' }), [], 'given back unsent')
+  t.strictSame(after({ state: 'lost', epoch: 0 }), [], 'of the group that a refound gave up')
+  t.strictSame(after({ state: 'lost', bootId: 'b0' }), [], 'of another boot')
 })
 
 t.test('S10: who founds FlareDB is believed also after an operator freed its slot', async (t) => {

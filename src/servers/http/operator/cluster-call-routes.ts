@@ -8,11 +8,8 @@ import {
   decideFleetHold,
   decideFleetRelease,
 } from '../../../policy/cluster/decide-cluster-hold.ts'
-import {
-  type ClusterReply,
-  decideFlaredbMove,
-  decideFoundingMove,
-} from '../../../policy/cluster/decide-move.ts'
+import { decideFlaredbMove } from '../../../policy/cluster/decide-flaredb-move.ts'
+import { type ClusterReply, decideFoundingMove } from '../../../policy/cluster/decide-move.ts'
 import { decideRefound } from '../../../policy/cluster/decide-refound.ts'
 import { decideMemberForget, decideSlotFree } from '../../../policy/cluster/decide-slot.ts'
 import { decideUnfreeze } from '../../../policy/cluster/decide-unfreeze.ts'
@@ -33,6 +30,7 @@ const MoveBody = Type.Object(
     to: Name,
     service: Type.Optional(Type.Literal('flaredb')),
     holder_is_off: Type.Optional(Type.Boolean()),
+    discard_state: Type.Optional(Name),
     for_seconds: Type.Optional(Seconds),
   },
   { additionalProperties: false },
@@ -92,10 +90,14 @@ export function addClusterCallRoutes(server: FastifyInstance, context: OperatorC
     { schema: { body: MoveBody } },
     (request) =>
       about(request, (picture) => {
-        const { to, service, holder_is_off, for_seconds } = request.body
+        const { to, service, holder_is_off, discard_state, for_seconds } = request.body
         const machine = machineIn(picture, to)
         const isHolderOff = holder_is_off === true
-        if (service === 'flaredb') return decideFlaredbMove(picture, { to: machine, isHolderOff })
+        if (service === 'flaredb') {
+          const discards = discard_state === undefined ? {} : { discardsStateOf: discard_state }
+          return decideFlaredbMove(picture, { to: machine, isHolderOff, ...discards })
+        }
+        if (discard_state !== undefined) throw discardWithoutService(picture.cluster.name)
         const armSeconds = for_seconds ?? DEFAULT_ARM_SECONDS
         return decideFoundingMove(picture, { to: machine, addresses, armSeconds, isHolderOff })
       }),
@@ -196,5 +198,15 @@ function unknownStep(step: string): ProblemError {
     title: 'Unprocessable',
     detail: `${JSON.stringify(step.slice(0, 64))} has no slot, want one of ${(GATED_STEPS as readonly GatedStep[]).join(', ')}`,
     field: 'step',
+  })
+}
+
+function discardWithoutService(cluster: string): ProblemError {
+  return new ProblemError({
+    status: 422,
+    code: 'service-missing',
+    title: 'Unprocessable',
+    detail: 'discard_state gives up the state of one service, and no service is named',
+    cure: `--service flaredb; all of a founded cluster is given up by pilotlight cluster refound ${cluster}`,
   })
 }

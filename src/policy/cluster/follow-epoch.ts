@@ -1,0 +1,60 @@
+import type { Cluster, JoinSlot, Member, ServiceFounding } from '../../model/cluster.ts'
+import type { Effect } from '../effect.ts'
+import { clusterEvent } from './cluster-event.ts'
+import { mayHaveForgotten, newStart } from './founding.ts'
+import { knownLeader } from './leaders.ts'
+
+/**
+ * A restore may have undone a `refound`: a machine then brings the data of an epoch younger than the tables know. Theirs is
+ * the group that lives, as long as nobody has been let into the older one since, and nobody is seen to lead it.
+ */
+export function mayFollow(
+  seen: { readonly cluster: Cluster; readonly members: readonly Member[]; readonly nowMs: number },
+  epoch: number,
+): boolean {
+  const { founding } = seen.cluster
+  const hasJoinedSince = seen.members.some(
+    (row) =>
+      row.epoch === founding.epoch &&
+      row.incarnation > founding.incarnationFloor &&
+      row.state !== 'lost' &&
+      row.state !== 'removed',
+  )
+  return (
+    founding.state === 'founded' &&
+    mayHaveForgotten(founding) &&
+    epoch > founding.epoch &&
+    !hasJoinedSince &&
+    knownLeader(seen.cluster, 'chainfire', seen.nowMs) === undefined
+  )
+}
+
+/** The cluster goes on in the younger epoch: boots of the older one are stale, and what was under way in it is over (E1). */
+export function followEpoch(
+  {
+    cluster,
+    slots,
+    serviceFoundings,
+    members,
+    nowMs,
+  }: {
+    readonly cluster: Cluster
+    readonly slots: readonly JoinSlot[]
+    readonly serviceFoundings: readonly ServiceFounding[]
+    readonly members: readonly Member[]
+    readonly nowMs: number
+  },
+  epoch: number,
+): Effect[] {
+  const { holderMachineId: _machine, holderBootId: _boot, ...founding } = cluster.founding
+  const nextEpoch = Math.max(founding.nextEpoch, epoch + 1)
+  return [
+    {
+      kind: 'put-founding',
+      clusterId: cluster.id,
+      founding: { ...founding, epoch, nextEpoch, foundedAtMs: nowMs },
+    },
+    ...newStart(slots, serviceFoundings, members),
+    clusterEvent(cluster, nowMs, 'cluster.epoch-followed', { from: founding.epoch, to: epoch }),
+  ]
+}
