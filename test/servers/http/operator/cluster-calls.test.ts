@@ -74,6 +74,20 @@ t.test('the same call with its key again gets the same answer and changes nothin
   })
 })
 
+t.test('only the state of one service is given up by a move of the founding', async (t) => {
+  const { call, machine, cluster } = await setUp(t)
+  const url = `/clusters/${cluster}/founding/move`
+  const discards = { to: machine, discard_state: cluster }
+  t.match(await call('POST', url, discards), {
+    status: 422,
+    body: { code: 'service-missing', cure: /refound/ },
+  })
+  t.match(await call('POST', url, { ...discards, service: 'flaredb' }), {
+    status: 409,
+    body: { code: 'not-founded' },
+  })
+})
+
 t.test('the fleet is held at a step and let go', async (t) => {
   const { call } = await setUp(t)
   t.match((await call('POST', '/fleet/hold', { step: 'iam-initial-setup' })).body, { held: true })
