@@ -42,17 +42,28 @@
         ];
       };
       build = machine.config.system.build;
+      # The same with the store beside the initrd, for machines with little RAM or images that are large.
+      separate = machine.extendModules {
+        modules = [
+          "${pilotlight}/boot-assets/nixos/separate-store.nix"
+          { services.pilotlight-separate-store.enable = true; }
+        ];
+      };
     in
     {
-      # The three files that `pilotlight image import` takes.
-      packages.${system}.netboot = pkgs.runCommand "pilotlight-netboot" { } ''
-        mkdir $out
-        cp ${build.kernel}/bzImage $out/bzImage
-        cp ${build.netbootRamdisk}/initrd $out/initrd
-        cp ${build.netbootIpxeScript}/netboot.ipxe $out/netboot.ipxe
-      '';
+      packages.${system} = {
+        # The three files that `pilotlight image import` takes.
+        netboot = pkgs.runCommand "pilotlight-netboot" { } ''
+          mkdir $out
+          cp ${build.kernel}/bzImage $out/bzImage
+          cp ${build.netbootRamdisk}/initrd $out/initrd
+          cp ${build.netbootIpxeScript}/netboot.ipxe $out/netboot.ipxe
+        '';
+        netboot-separate = separate.config.system.build.pilotlightImage;
+      };
       nixosModules = {
         first-boot = import "${pilotlight}/boot-assets/nixos/first-boot.nix";
+        separate-store = import "${pilotlight}/boot-assets/nixos/separate-store.nix";
         server = import "${pilotlight}/boot-assets/nixos/server.nix";
       };
     };

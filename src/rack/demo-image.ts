@@ -13,7 +13,7 @@ const SUITE = 'bookworm'
 const KEPT_IMAGES = 2
 
 export interface DemoImage {
-  /** Holds `netboot.ipxe`, `bzImage` and `initrd`. */
+  /** Holds `netboot.ipxe`, `bzImage` and `initrd`; `separate/` the same with the root in a file of its own. */
   readonly directory: string
   readonly caPem: string
 }
@@ -41,7 +41,7 @@ export async function demoImage({ programDir, addresses, say, signal }: DemoImag
   const standIns = path.join(programDir, 'src', 'rack', 'stand-ins')
   const kernel = await kernelPackage(KERNEL)
   const key = await keyOf(
-    [path.join(bootAssets, 'first-boot'), path.join(bootAssets, 'units'), standIns],
+    [...['first-boot', 'initrd', 'units'].map((name) => path.join(bootAssets, name)), standIns],
     [kernel, SUITE, ...addresses],
   )
   const cache = imageCacheDir()

@@ -3,6 +3,7 @@ import type { Mac } from '../net/mac.ts'
 import { macInPath } from '../net/mac.ts'
 import { readBootScript } from './boot-script.ts'
 import { type ObtainedLease, obtainLease, type Personality } from './dhcp-lease.ts'
+import { fetchHashed } from './fetch-hashed.ts'
 import { FirstBootClient, redeemConfig } from './first-boot-client.ts'
 import { exchange } from './http-exchange.ts'
 import { type ServiceIdentity, SimulatedServices } from './simulated-services.ts'
@@ -44,6 +45,7 @@ export class SimulatedMachine {
   async run(): Promise<void> {
     const { address, kernelCmdline } = await this.#bootFromNetwork()
     await this.#lease('os')
+    await this.#fetchRoot(kernelCmdline, address)
     const config = await redeemConfig(kernelCmdline, address)
     const services = new SimulatedServices(address, this.#options.identity)
     this.#services = services
@@ -151,6 +153,16 @@ export class SimulatedMachine {
     if (answer.status !== 200 || answer.body.length !== length) {
       throw new Error(`${url}: status ${answer.status}, ${answer.body.length} of ${length} bytes`)
     }
+  }
+
+  /** As stage 1 of an image does whose root is a squashfs of its own. */
+  async #fetchRoot(kernelCmdline: string, localAddress: Ipv4): Promise<void> {
+    const word = (name: string) => new RegExp(`(?:^| )pilotlight\\.${name}=(\\S+)`).exec(kernelCmdline)?.[1]
+    const url = word('squashfs')
+    if (url === undefined) return
+    const { status, bytes, sha256 } = await fetchHashed(url, { localAddress })
+    if (status !== 200 || bytes !== Number(word('squashfs_bytes')) || sha256 !== word('squashfs_sha256'))
+      throw new Error(`${url}: status ${status}, ${bytes} bytes, SHA-256 ${sha256}`)
   }
 
   async #join(

@@ -4,17 +4,19 @@ import path from 'node:path'
 import t from 'tap'
 
 const ROOT = new URL('../..', import.meta.url).pathname
-const FIRST_BOOT = path.join(ROOT, 'boot-assets/first-boot')
+const SCRIPT_DIRECTORIES = ['boot-assets/first-boot', 'boot-assets/initrd']
 const STAND_INS = path.join(ROOT, 'src/rack/stand-ins')
 
-const scripts = readdirSync(FIRST_BOOT).filter((name) => name.endsWith('.sh'))
+const scripts = SCRIPT_DIRECTORIES.flatMap((directory) =>
+  readdirSync(path.join(ROOT, directory)).map((name) => path.join(directory, name)),
+).filter((name) => name.endsWith('.sh'))
 const skip =
   existsSync('/usr/bin/shellcheck') || process.env.CI === 'true' ? false : 'shellcheck is not installed'
 
 t.test('the scripts that users run are POSIX shell without a complaint', { skip }, async (t) => {
-  t.ok(scripts.length >= 7)
+  t.ok(scripts.length >= 10)
   for (const name of scripts) {
-    const file = path.join(FIRST_BOOT, name)
+    const file = path.join(ROOT, name)
     t.equal(run('shellcheck', ['-x', '-s', 'sh', '-P', ROOT, file]), '', name)
     t.equal(run('dash', ['-n', file]), '', `${name} under dash`)
   }

@@ -11,6 +11,8 @@ let
     jq = "/pkgs/jq";
     nodejs_24 = "/pkgs/node";
     runCommand = name: _: _: "/pkgs/${name}";
+    busybox = "/pkgs/busybox";
+    writeScript = name: text: builtins.seq text "/pkgs/${name}";
     formats.yaml = _: { type = lib.types.attrs; generate = name: value: builtins.seq (builtins.toJSON value) "/pkgs/${name}"; };
   };
   config = lib.evalModules {
@@ -21,11 +23,24 @@ let
       systemd.sockets = anything { };
       users.users = anything { };
       users.groups = anything { };
+      system.build = anything { };
+      boot.initrd = {
+        availableKernelModules = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ ]; };
+        network.enable = lib.mkOption { type = lib.types.bool; default = false; };
+        network.postCommands = lib.mkOption { type = lib.types.str; default = ""; };
+        systemd.enable = lib.mkOption { type = lib.types.bool; default = false; };
+        systemd.network.networks = anything { };
+        systemd.extraBin = anything { };
+        systemd.storePaths = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ ]; };
+        systemd.services = anything { };
+      };
     };
   };
 in
 {
   inherit (config.systemd) services sockets;
   users = config.users.users;
+  initrd = config.boot.initrd;
+  build = config.system.build;
   settings = config.services.pilotlight.settings or { };
 }

@@ -6,7 +6,7 @@ import type { Effect } from '../effect.ts'
 
 /** A file that went out by TFTP or HTTP, or as much of it as did. */
 export interface SentFile {
-  readonly what: 'loader' | 'kernel' | 'initrd'
+  readonly what: 'loader' | 'kernel' | 'initrd' | 'squashfs'
   readonly name: string
   readonly bytes: number
   /** Blocks sent again by TFTP; 0 by HTTP. */
@@ -21,10 +21,12 @@ export interface FileSentSnapshot extends Moment {
   readonly latestAttempt?: BootAttempt
 }
 
-const STAGE_OF: { readonly [What in SentFile['what']]: Stage } = {
+/** A squashfs is fetched by a system that runs: nothing but a sign of life. */
+const STAGE_OF: { readonly [What in SentFile['what']]: Stage | undefined } = {
   loader: 'loader-sent',
   kernel: 'kernel-sent',
   initrd: 'initrd-sent',
+  squashfs: undefined,
 }
 
 /** Notes in the boot attempt what was sent; trace only, since a machine that lies about it gains nothing. */
@@ -34,11 +36,11 @@ export function decideFileSent(snapshot: FileSentSnapshot, file: SentFile): Deci
     return { reply: undefined, reason: 'no-attempt', effects: [] }
   }
   const stage = STAGE_OF[file.what]
-  if (!file.isWhole && stageRank(latestAttempt.stage) < stageRank(stage)) {
+  if (stage === undefined || (!file.isWhole && stageRank(latestAttempt.stage) < stageRank(stage))) {
     // An attempt that broke off: the machine lives, but it has not come so far.
     return {
       reply: undefined,
-      reason: 'broken-off',
+      reason: file.isWhole ? `${file.what}-sent` : 'broken-off',
       effects: [{ kind: 'heard-from', bootId: latestAttempt.bootId, atMs: nowMs }],
     }
   }

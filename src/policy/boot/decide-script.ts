@@ -156,7 +156,7 @@ function imageScript(
     imageUrl: `${snapshot.imageBaseUrl}/${image.id}`,
     kernelFile: kernel.name,
     initrdFile: initrd.name,
-    ...(squashfs === undefined ? {} : { squashfsFile: squashfs.name }),
+    ...(squashfs === undefined ? {} : { squashfs }),
     ...(snapshot.filesSha256 === undefined ? {} : { filesSha256: snapshot.filesSha256 }),
     ...(snapshot.imageBaseUrl === `${snapshot.bootUrl}/images`
       ? {}

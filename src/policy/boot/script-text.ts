@@ -1,3 +1,4 @@
+import type { ImageFile } from '../../model/image.ts'
 import type { BootMode, LocalBoot } from '../../model/machine.ts'
 import type { Mac } from '../../net/mac.ts'
 import { macInPath } from '../../net/mac.ts'
@@ -36,8 +37,8 @@ export interface ImageScript {
   readonly imageUrl: string
   readonly kernelFile: string
   readonly initrdFile: string
-  /** A root filesystem that stage 1 fetches by itself. */
-  readonly squashfsFile?: string
+  /** A root filesystem that stage 1 fetches by itself, and what it is compared with. */
+  readonly squashfs?: Pick<ImageFile, 'name' | 'bytes' | 'sha256'>
   /** Hash of the machine's own files, a second initrd; undefined: it has none. */
   readonly filesSha256?: string
   /** Said where another server sends the files: the script itself then tells us that it has them. */
@@ -101,7 +102,7 @@ export function renderImageScript(script: ImageScript): string {
     // UEFI kernels load what the command line names; under BIOS all that was fetched is one initrd, in this order.
     ...(script.filesSha256 === undefined ? [] : ['initrd=machine-files']),
     ...script.parameters,
-    ...(script.squashfsFile === undefined ? [] : [`pilotlight.squashfs=${imageUrl}/${script.squashfsFile}`]),
+    ...squashfsParameters(script),
     `pilotlight.url=${bootUrl}`,
     `pilotlight.mac=${mac}`,
     `pilotlight.token=${script.token}`,
@@ -124,6 +125,16 @@ export function renderImageScript(script: ImageScript): string {
     'sleep 5',
     `chain --replace --autofree ${bootUrl}/boot/${mac}.ipxe || goto failed`,
   )
+}
+
+/** Where stage 1 finds the root, and how it knows that it has all of it: an image server may be anybody's. */
+function squashfsParameters({ imageUrl, squashfs }: ImageScript): readonly string[] {
+  if (squashfs === undefined) return []
+  return [
+    `pilotlight.squashfs=${imageUrl}/${squashfs.name}`,
+    `pilotlight.squashfs_bytes=${squashfs.bytes}`,
+    `pilotlight.squashfs_sha256=${squashfs.sha256}`,
+  ]
 }
 
 /** Freed at once: BIOS iPXE hands every image that it holds to the kernel. A beacon that fails stops nothing. */

@@ -70,6 +70,16 @@ export function traceScript(
   return note === undefined ? decision : { ...decision, effects: [...decision.effects, note] }
 }
 
+/** What stage 1 says of its root; of the reason only words that we know. */
+export function traceRootTold(
+  snapshot: FileSentSnapshot,
+  key: 'squashfs-loaded' | 'squashfs-failed',
+  facts: TraceFacts,
+): readonly Effect[] {
+  const note = noteFor(snapshot, snapshot.latestAttempt, 'http', key, facts)
+  return note === undefined ? [] : [note]
+}
+
 type NoteTrace = Extract<Effect, { kind: 'note-trace' }>
 
 function noteFor(

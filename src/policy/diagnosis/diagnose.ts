@@ -4,6 +4,7 @@ import { ADDRESS_CAUSES, UNSEEN_CAUSE } from './causes/address.ts'
 import { ALWAYS_CAUSES } from './causes/always.ts'
 import { GATE_CAUSES } from './causes/gate.ts'
 import { LOADING_CAUSES } from './causes/loading.ts'
+import { ROOT_CAUSES } from './causes/root.ts'
 import { SERVICE_CAUSES } from './causes/service.ts'
 import { SYSTEM_CAUSES } from './causes/system.ts'
 import { type Situation, situationOf } from './situation.ts'
@@ -14,6 +15,7 @@ export const CAUSES: readonly Cause[] = [
   UNSEEN_CAUSE,
   ...ADDRESS_CAUSES,
   ...LOADING_CAUSES,
+  ...ROOT_CAUSES,
   ...SYSTEM_CAUSES,
   ...GATE_CAUSES,
   ...SERVICE_CAUSES,

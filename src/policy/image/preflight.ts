@@ -1,5 +1,5 @@
 import { architectureOf } from '../../model/architectures.ts'
-import type { Image } from '../../model/image.ts'
+import type { Image, ImageRole } from '../../model/image.ts'
 import type { Machine } from '../../model/machine.ts'
 
 /** The thresholds of the configuration, section `images`. */
@@ -53,6 +53,8 @@ export interface PreflightFacts {
 const COMMAND_LINE_BYTES = 2047
 /** `initrd=` twice, and `pilotlight.url`, `.mac`, `.token` and `.squashfs` at their usual lengths. */
 const OWN_PARAMETERS_BYTES = 400
+/** ` pilotlight.squashfs_bytes=` with eleven digits and ` pilotlight.squashfs_sha256=` with its 64. */
+const SQUASHFS_PARAMETERS_BYTES = 130
 const MIB = 1024 * 1024
 
 /** Finds out before a machine is switched on what would stop it with a dark screen. */
@@ -95,19 +97,23 @@ function initrdFinding({ machine, image, architecture, limits }: PreflightFacts)
 
 function memoryFinding({ machine, image, limits }: PreflightFacts): Finding | undefined {
   if (machine.ramMib === undefined) return undefined
-  const wanted = Math.ceil(limits.ramFactor * initrdMib(image) + limits.ramExtraMib)
+  // A squashfs is fetched once and used as it is.
+  const rootMib = Math.ceil(bytesOf(image, 'squashfs') / MIB)
+  const wanted = Math.ceil(limits.ramFactor * initrdMib(image) + rootMib + limits.ramExtraMib)
+  const beside = rootMib === 0 ? '' : ` + ${rootMib} of squashfs`
   if (machine.ramMib >= wanted) return undefined
   return {
     code: 'too-little-memory',
     refuses: limits.whenTooLarge === 'refuse',
-    detail: `${machine.name} has ${machine.ramMib} MiB of RAM, the initrd wants ${wanted} MiB (${limits.ramFactor} x ${Math.ceil(initrdMib(image))} + ${limits.ramExtraMib})`,
+    detail: `${machine.name} has ${machine.ramMib} MiB of RAM, the image wants ${wanted} MiB (${limits.ramFactor} x ${Math.ceil(initrdMib(image))} of initrd${beside} + ${limits.ramExtraMib})`,
     cure: `pilotlight machine edit ${machine.name} --ram-mib N when that is wrong, else a smaller image or images.when_too_large: warn`,
   }
 }
 
 function commandLineFinding({ machine, image }: PreflightFacts): Finding | undefined {
+  const own = bytesOf(image, 'squashfs') === 0 ? 0 : SQUASHFS_PARAMETERS_BYTES
   const words = [`init=${image.init}`, ...image.parameters, ...(machine.kernelArguments ?? [])]
-  const bytes = words.join(' ').length + OWN_PARAMETERS_BYTES
+  const bytes = words.join(' ').length + OWN_PARAMETERS_BYTES + own
   if (bytes <= COMMAND_LINE_BYTES) return undefined
   return {
     code: 'command-line-too-long',
@@ -118,6 +124,9 @@ function commandLineFinding({ machine, image }: PreflightFacts): Finding | undef
 }
 
 function initrdMib(image: Image): number {
-  const initrd = image.files.find((file) => file.role === 'initrd')
-  return (initrd?.bytes ?? 0) / MIB
+  return bytesOf(image, 'initrd') / MIB
+}
+
+function bytesOf(image: Image, role: ImageRole): number {
+  return image.files.find((file) => file.role === role)?.bytes ?? 0
 }

@@ -2,6 +2,7 @@
 # build-image.sh OUT BOOT_ASSETS_DIR STAND_INS_DIR CERT_DIR KERNEL_DIR SUITE
 # Builds a small machine image of the shape of a NixOS netboot build, from Debian packages and STAND-INS for the cluster's
 # services: bzImage, one initrd (a stage 1 with the root as squashfs inside), netboot.ipxe. For demos and tests only.
+# separate/ is the same image in another form: an initrd of stage 1 alone, and root.squashfs beside it, which stage 1 fetches.
 # container/root.squashfs is the same root once more, for tests that run it without a virtual machine.
 set -euo pipefail
 out=$1 boot_assets=$2 stand_ins=$3 certs=$4 kernel=$5 suite=$6
@@ -26,7 +27,8 @@ closure() {
   local name line
   for name in "$@"; do
     line=$(grep -E "/${name//-/_}\.ko:|/$name\.ko:" "$modules/modules.dep" | head -n 1) || continue
-    tr ' ' '\n' <<<"${line#*:} ${line%%:*}" | sed '/^$/d'
+    # modules.dep names the deepest last.
+    tr -d ':' <<<"$line" | tr ' ' '\n' | tac
   done | awk '!seen[$0]++'
 }
 for file in $(closure virtio_pci virtio_net virtio_rng e1000 af_packet overlay squashfs loop autofs4 efivarfs); do
@@ -102,35 +104,84 @@ ln -s /lib/systemd/systemd "$root/nix/store/demo-system/init"
 
 mksquashfs "$root" "$work/root.squashfs" -comp zstd -Xcompression-level 6 -b 256K -noappend -no-progress -quiet >/dev/null
 
-# Stage 1: busybox, the three modules, and the root.
+# Stage 1: busybox, the modules for the root and for the network, and what fetches the root where it is not inside.
 stage1=$work/stage1
 mkdir -p "$stage1"/{bin,proc,sys,dev,mnt,lib/modules}
 cp "$root/bin/busybox" "$stage1/bin/" 2>/dev/null || cp "$root/usr/bin/busybox" "$stage1/bin/"
-for file in $(closure loop squashfs overlay); do
-  cp "$modules/$file" "$stage1/lib/modules/"
-  basename "$file" >>"$stage1/lib/modules/order"
-done
-touch "$stage1/lib/modules/order"
+# modules_for PURPOSE MODULE..   leaves them with the order in which they are loaded.
+modules_for() {
+  local purpose=$1 file
+  shift
+  for file in $(closure "$@"); do
+    cp "$modules/$file" "$stage1/lib/modules/"
+    basename "$file" >>"$stage1/lib/modules/$purpose"
+  done
+  touch "$stage1/lib/modules/$purpose"
+}
+modules_for root loop squashfs overlay
+modules_for network virtio_pci virtio_net e1000 af_packet
+install -m 755 "$boot_assets/initrd/fetch-squashfs.sh" "$stage1/bin/"
+cat >"$stage1/bin/leased" <<'LEASED'
+#!/bin/busybox sh
+# What udhcpc calls with what it was given.
+b=/bin/busybox
+[ "$1" = bound ] || exit 0
+$b ip address add "$ip/$mask" dev "$interface"
+[ -z "${router:-}" ] || $b ip route add default via "${router%% *}"
+LEASED
+cat >"$stage1/bin/fetch-root" <<'FETCH'
+#!/bin/busybox sh
+# fetch-root DIRECTORY MAC   by the port that the machine booted from; stage 2 asks for the same address again.
+b=/bin/busybox
+for m in $($b cat /lib/modules/network); do $b insmod "/lib/modules/$m"; done
+want=$(echo "$2" | $b tr - :)
+port=
+for each in /sys/class/net/*; do [ "$($b cat "$each/address")" != "$want" ] || port=${each##*/}; done
+if [ -z "$port" ]; then
+  echo "stage 1: no network port has the address $want that this machine booted from"
+  exit 1
+fi
+$b ip link set lo up
+$b ip link set "$port" up
+if ! $b udhcpc -i "$port" -f -q -n -t 15 -T 2 -s /bin/leased; then
+  echo "stage 1: no DHCP server answered on $port"
+  exit 1
+fi
+/bin/busybox sh /bin/fetch-squashfs.sh "$1" || exit 1
+$b ip address flush dev "$port"
+FETCH
+chmod 755 "$stage1/bin/leased" "$stage1/bin/fetch-root"
 cat >"$stage1/init" <<'INIT'
 #!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs dev /dev
-for m in $($b cat /lib/modules/order); do $b insmod /lib/modules/$m; done
+for m in $($b cat /lib/modules/root); do $b insmod /lib/modules/$m; done
+for a in $($b cat /proc/cmdline); do case $a in init=*) init=${a#init=};; pilotlight.mac=*) mac=${a#*=};; esac; done
+# Looks again at the boot script, which may name another image by then.
+restart() { echo "stage 1: $1; restarting in 10 s" >/dev/console; $b sleep 10; $b reboot -f; }
+squashfs=/root.squashfs
+if [ ! -e $squashfs ]; then
+  squashfs=/fetched/root.squashfs
+  /bin/fetch-root /fetched "$mac" >/dev/console 2>&1 || restart "no root filesystem"
+fi
 $b mkdir -p /mnt/ro /mnt/rw /mnt/root
-$b mount -t squashfs -o loop,ro /root.squashfs /mnt/ro
+$b mount -t squashfs -o loop,ro $squashfs /mnt/ro || restart "$squashfs cannot be mounted"
 $b mount -t tmpfs -o mode=755 rw /mnt/rw
 $b mkdir /mnt/rw/upper /mnt/rw/work
 $b mount -t overlay -o lowerdir=/mnt/ro,upperdir=/mnt/rw/upper,workdir=/mnt/rw/work root /mnt/root
-for a in $($b cat /proc/cmdline); do case $a in init=*) init=${a#init=};; esac; done
 $b mount --move /dev /mnt/root/dev; $b umount /sys; $b umount /proc
 echo "stage 1: handing over to $init" >/mnt/root/dev/console
 exec $b switch_root /mnt/root "$init"
 INIT
 chmod +x "$stage1/init"
-mkdir "$out/container"
+pack() { (cd "$stage1" && find . -print0 | LC_ALL=C sort -z | cpio -0 -o -H newc --quiet -R 0:0) | zstd -q -1 -T2 >"$1"; }
+mkdir "$out/container" "$out/separate"
 ln "$work/root.squashfs" "$out/container/root.squashfs"
+ln "$work/root.squashfs" "$out/separate/root.squashfs"
+ln "$out/bzImage" "$out/separate/bzImage"
+pack "$out/separate/initrd"
 mv "$work/root.squashfs" "$stage1/"
-(cd "$stage1" && find . -print0 | LC_ALL=C sort -z | cpio -0 -o -H newc --quiet -R 0:0) | zstd -q -1 -T2 >"$out/initrd"
+pack "$out/initrd"
 
 cat >"$out/netboot.ipxe" <<'IPXE'
 #!ipxe
@@ -138,3 +189,4 @@ kernel bzImage init=/nix/store/demo-system/init initrd=initrd console=ttyS0 pani
 initrd initrd
 boot
 IPXE
+cp "$out/netboot.ipxe" "$out/separate/netboot.ipxe"

@@ -19,6 +19,8 @@ export function readDiagnosisSnapshot(
 ): DiagnosisSnapshot {
   const { attempts, clusters, images, machines, membership, redemptions } = tables
   const attempt = attemptThatCounts(tables, machine)
+  // A boot keeps the image that its script named; before it has one, only an image for ever is known.
+  const imageId = attempt?.imageId ?? machine.imageId
   const cluster = machine.clusterId === undefined ? undefined : clusters.byId(machine.clusterId)
   const slots = cluster === undefined ? [] : membership.slots(cluster.id)
   const holders = new Set(slots.map(({ machineId }) => machineId))
@@ -36,7 +38,7 @@ export function readDiagnosisSnapshot(
     ...given('records', attempt === undefined ? undefined : readAttemptRecords(tables, attempt)),
     ...given('clockSkewMs', attempt === undefined ? undefined : attempts.clockSkewMs(attempt.bootId)),
     ...given('address', attempt === undefined ? undefined : redemptions.ofBoot(attempt.bootId)?.address),
-    ...given('image', machine.imageId === undefined ? undefined : images.byId(machine.imageId)),
+    ...given('image', imageId === undefined ? undefined : images.byId(imageId)),
     ...given('cluster', cluster),
   }
 }

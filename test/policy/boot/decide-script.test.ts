@@ -69,6 +69,22 @@ t.test('an armed machine gets its image and a token that only its hash is kept o
   t.match(effectsOf(effects, 'set-machine-state'), [{ state: 'booting' }])
 })
 
+t.test('a root of its own: its URL, its length and its hash are on the command line', async (t) => {
+  const root = {
+    name: 'root.squashfs',
+    role: 'squashfs',
+    bytes: 41_246_720,
+    sha256: 'ab'.repeat(32),
+  } as const
+  const image = anImage({ files: [...anImage().files, root] })
+  const { reply } = decideScript(snapshot({ image }), request)
+  const own =
+    'pilotlight.squashfs=http://10.77.0.1:8080/images/i1/root.squashfs pilotlight.squashfs_bytes=41246720 ' +
+    `pilotlight.squashfs_sha256=${'ab'.repeat(32)} pilotlight.url=`
+  t.match(reply, { kind: 'script', text: own })
+  t.notMatch(decideScript(snapshot(), request).reply, { text: /squashfs/ })
+})
+
 t.test('a boot keeps the image that it began with, and a new boot gets what is promoted now', async (t) => {
   const began = anImage({ id: 'i-old' })
   const world = { machine: namedMachine(), image: anImage({ id: 'i-new' }), pinnedImage: began }

@@ -8,10 +8,20 @@ const BIOS = 0
 const UEFI_X64 = 7
 const UEFI_ARM64 = 11
 
-function imageOf(initrdMib: number) {
+function imageOf(initrdMib: number, squashfsMib = 0) {
   const [kernel] = anImage().files
+  const squashfs = {
+    name: 'root.squashfs',
+    role: 'squashfs',
+    bytes: squashfsMib * MIB,
+    sha256: 'cc',
+  } as const
   return anImage({
-    files: [kernel!, { name: 'initrd', role: 'initrd', bytes: initrdMib * MIB, sha256: 'bb' }],
+    files: [
+      kernel!,
+      { name: 'initrd', role: 'initrd', bytes: initrdMib * MIB, sha256: 'bb' },
+      ...(squashfsMib === 0 ? [] : [squashfs]),
+    ],
   })
 }
 
@@ -19,6 +29,7 @@ type Case = readonly [
   what: string,
   facts: {
     mib?: number
+    squashfsMib?: number
     ramMib?: number
     architecture?: number
     limits?: Partial<typeof DEFAULT_IMAGE_LIMITS>
@@ -43,6 +54,8 @@ const cases: readonly Case[] = [
   ],
   ['RAM of exactly twice the initrd and 1 GiB', { mib: 500, ramMib: 2024 }, []],
   ['a MiB less', { mib: 500, ramMib: 2023 }, ['too-little-memory refuse']],
+  ['a squashfs once beside them', { mib: 50, squashfsMib: 900, ramMib: 2024 }, []],
+  ['a MiB less', { mib: 50, squashfsMib: 900, ramMib: 2023 }, ['too-little-memory refuse']],
   [
     'a MiB less, only warn',
     { mib: 500, ramMib: 2023, limits: { whenTooLarge: 'warn' } },
@@ -68,11 +81,11 @@ const cases: readonly Case[] = [
   ['a number that nobody knows', { architecture: 999 }, []],
 ]
 
-for (const [what, { mib = 10, ramMib, architecture, limits }, expected] of cases) {
+for (const [what, { mib = 10, squashfsMib, ramMib, architecture, limits }, expected] of cases) {
   t.test(`preflight: ${what}`, async (t) => {
     const findings = preflight({
       machine: aMachine(ramMib === undefined ? {} : { ramMib }),
-      image: imageOf(mib),
+      image: imageOf(mib, squashfsMib),
       limits: { ...DEFAULT_IMAGE_LIMITS, ...limits },
       ...(architecture === undefined ? {} : { architecture }),
     })
@@ -90,6 +103,11 @@ t.test('a command line that Linux would cut is refused', async (t) => {
     preflight({ machine: aMachine({ kernelArguments }), image: imageOf(1), limits: DEFAULT_IMAGE_LIMITS })
   t.match(check(long), [{ code: 'command-line-too-long', refuses: true }])
   t.strictSame(check(long.slice(0, 6)), [])
+  const machine = aMachine({ kernelArguments: [...long.slice(0, 6), `key=${'v'.repeat(50)}`] })
+  const withRoot = (mib: number) =>
+    preflight({ machine, image: imageOf(1, mib), limits: DEFAULT_IMAGE_LIMITS })
+  t.strictSame(withRoot(0), [])
+  t.match(withRoot(1), [{ code: 'command-line-too-long' }], 'a squashfs has parameters of its own')
 })
 
 t.test('kernel arguments: safe words only, and none that the script sets itself', async (t) => {

@@ -1,6 +1,7 @@
 import { PARKING_SENTENCES, type ParkingReason } from '../../boot/choose-script.ts'
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { parkingOf } from '../situation.ts'
+import { rootOf } from './root.ts'
 
 /** An initrd is unpacked beside its packed form: 4 to 8 times as much in all. */
 const ENOUGH_RAM_FACTOR = 8
@@ -141,10 +142,15 @@ export const LOADING_CAUSES: readonly Cause[] = [
       const initrd = c.snapshot.image?.files.find(({ role }) => role === 'initrd')
       if (!isAt(c, 'script-sent', 'kernel-sent', 'initrd-sent') || initrd === undefined) return undefined
       const mib = Math.ceil(initrd.bytes / 2 ** 20)
-      if (typeof told !== 'number' || told >= ENOUGH_RAM_FACTOR * mib + SYSTEM_RAM_MIB) return undefined
+      // Fetched once and used as it is: it lies in RAM as large as it is.
+      const rootMib = Math.ceil((rootOf(c)?.bytes ?? 0) / 2 ** 20)
+      const least = 2 * mib + rootMib
+      if (typeof told !== 'number' || told >= ENOUGH_RAM_FACTOR * mib + rootMib + SYSTEM_RAM_MIB)
+        return undefined
+      const beside = rootMib === 0 ? '' : `, and the squashfs beside it ${rootMib} MiB`
       return {
-        likelihood: told < 2 * mib ? 'certain' : told < 2 * mib + SYSTEM_RAM_MIB ? 'likely' : 'possible',
-        text: `its firmware tells of ${told} MiB of RAM; the initrd has ${mib} MiB, and unpacked several times that`,
+        likelihood: told < least ? 'certain' : told < least + SYSTEM_RAM_MIB ? 'likely' : 'possible',
+        text: `its firmware tells of ${told} MiB of RAM; the initrd has ${mib} MiB, and unpacked several times that${beside}`,
       }
     },
     cure: () => 'give it more RAM (about 8 times the initrd), or move the root into a squashfs of its own',

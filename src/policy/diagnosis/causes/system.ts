@@ -1,6 +1,7 @@
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { SERVICE_OF_STEP } from '../limits.ts'
 import type { AttemptRecords } from '../timeline.ts'
+import { hasAskedForItsRoot, hasItsRoot } from './root.ts'
 
 /** What keeps a machine between its kernel and its first report. */
 export const SYSTEM_CAUSES: readonly Cause[] = [
@@ -38,6 +39,7 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
     when: STUCK,
     detect(c) {
       if (c.situation.stage !== 'initrd-sent' || c.traces('redeem').length > 0) return undefined
+      if (!hasItsRoot(c)) return undefined
       const ack = c.traces('dhcp', 'request:system').find(({ facts }) => facts.answer === 'ack')
       if (ack === undefined) return undefined
       return {
@@ -54,6 +56,7 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
     when: STUCK,
     detect(c) {
       if (c.situation.stage !== 'initrd-sent' || c.traces('redeem').length > 0) return undefined
+      if (hasAskedForItsRoot(c)) return undefined
       if (c.traces('dhcp', 'discover:system').length + c.traces('dhcp', 'request:system').length > 0)
         return undefined
       return {

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ImageFile } from '../../../model/image.ts'
 import { printable } from '../../../net/bytes.ts'
 import type { SentFile } from '../../../policy/boot/decide-file-sent.ts'
 import { type ImmutableFile, type SendHooks, sendFile } from '../send-file.ts'
@@ -40,15 +39,9 @@ export function addFileRoutes(server: FastifyInstance, context: BootContext): vo
       contentType: 'application/octet-stream',
       lastModifiedMs: image.createdAtMs,
     }
-    const what = whatOf(entry)
-    const notes =
-      what === undefined ? undefined : notesOf(context, request, { what, name: entry.name }, entry.bytes)
+    const notes = notesOf(context, request, { what: entry.role, name: entry.name }, entry.bytes)
     return sendFile(delivery, request, reply, file, inLine(context, request, reply, hooksFor(notes)))
   })
-}
-
-function whatOf(entry: ImageFile): SentFile['what'] | undefined {
-  return entry.role === 'kernel' || entry.role === 'initrd' ? entry.role : undefined
 }
 
 function notFound({ log }: BootContext, request: FastifyRequest, reply: FastifyReply, text: string) {

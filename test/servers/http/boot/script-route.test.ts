@@ -158,6 +158,16 @@ t.test('where another server sends the image files, the script itself tells of t
     { stage: 'kernel-sent', bytes: 10 },
     { stage: 'initrd-sent', bytes: 20 },
   ])
+  const told = () => world.store.lists.traces.ofBoot(bootId).filter(({ key }) => key.startsWith('squashfs-'))
+  const failed = '/beacon/02-00-00-00-00-01/squashfs-failed?bytes=7&why='
+  await world.ask(2, `${failed}wrong-sha256`)
+  await world.events()
+  t.strictSame(told(), [], 'what stage 1 says counts from its own address alone')
+  await world.ask(1, `${failed}wrong-sha256`)
+  await world.ask(1, `${failed}words-of-its-own`)
+  await world.events()
+  t.match(told(), [{ key: 'squashfs-failed', times: 2, facts: { why: 'unknown', bytes: 7 } }])
+  t.equal(await stage(), 'initrd-sent')
 })
 
 t.test('the start for sticks and foreign DHCP servers names the address that machines reach', async (t) => {
