@@ -3,6 +3,7 @@ import type { TransferTerms } from '../../tftp/negotiate.ts'
 import { errorPacket, oackPacket, parsePacket, TFTP_ERROR } from '../../tftp/packet.ts'
 import { Transfer, type TransferEnd, type TransferInput, type TransferStep } from '../../tftp/transfer.ts'
 import type { BlockCache } from './block-cache.ts'
+import type { Receiver, Sender } from './inbox.ts'
 
 /** Where a client is: all that tells one transfer from another. */
 export interface Peer {
@@ -34,7 +35,7 @@ export interface Wire {
 }
 
 /** The life of one transfer: the state machine between a wire and a timer. */
-export class Session {
+export class Session implements Receiver {
   readonly #order: TransferOrder
   readonly #wire: Wire
   readonly #blocks: BlockCache
@@ -79,7 +80,9 @@ export class Session {
   }
 
   /** A datagram for this session, from whomever. */
-  receive(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
+  receive(bytes: Uint8Array, from: Sender): void {
+    // It may have come together with what ended the transfer; the socket is closed then.
+    if (this.#isOver) return
     const { to } = this.#order
     const isStranger = from.port !== to.port || from.address !== to.address
     if (!isStranger && bytes.length === 4 && bytes[0] === 0 && bytes[1] === 4) {

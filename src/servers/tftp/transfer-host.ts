@@ -1,6 +1,7 @@
 import dgram from 'node:dgram'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import { BlockCache } from './block-cache.ts'
+import { Inbox } from './inbox.ts'
 import { Session, type TransferOrder, type TransferResult, type Wire } from './session.ts'
 
 /** A transfer that runs somewhere. */
@@ -24,6 +25,7 @@ export interface TransferHost {
 export class LocalTransfers implements TransferHost {
   readonly #localAddress: Ipv4
   readonly #blocks: BlockCache
+  readonly #inbox = new Inbox()
 
   constructor(localAddress: Ipv4, cacheBytes: number) {
     this.#localAddress = localAddress
@@ -38,7 +40,7 @@ export class LocalTransfers implements TransferHost {
     }
     const { session, ended } = sessionOn(order, wire, this.#blocks)
     socket.on('error', (error) => session.fail(error.message))
-    socket.on('message', (bytes, from) => session.receive(bytes, from))
+    socket.on('message', (bytes, from) => this.#inbox.put(session, bytes, from))
     socket.bind(0, this.#localAddress, () => session.start())
     return runningTransfer(session, ended)
   }

@@ -59,6 +59,26 @@ for (const [where, limits] of HOSTS) {
       t.equal(client.peerPort, port)
     })
 
+    t.test(
+      'what comes together with the end of a transfer is left unanswered, and harms nobody',
+      async (t) => {
+        const world = await serveTftp(t, { a: 2000 }, limits)
+        const client = await RawClient.open(t)
+        client.request(world.port, 'a')
+        t.match(await client.next(), { kind: 'data', block: 1 })
+        const stranger = await RawClient.open(t, clientAddress(2))
+        // Sent in one go: the server finds both in the transfer's socket, in this order.
+        client.send(errorPacket(0, 'enough'), client.peerPort)
+        stranger.send(ackPacket(1), client.peerPort)
+        client.send(ackPacket(1), client.peerPort)
+        await world.untilEnded(1)
+        t.match(world.ended, [{ end: { kind: 'probe' } }])
+        t.strictSame(await client.within(50), [])
+        client.request(world.port, 'a')
+        t.match(await client.next(), { kind: 'data', block: 1 }, 'the next transfer')
+      },
+    )
+
     t.test('§6: EDK2 probes, aborts with ERROR 8 and asks again: no failure, no resend', async (t) => {
       const world = await serveTftp(t, { a: 2000 }, limits)
       const client = await RawClient.open(t)
