@@ -292,6 +292,8 @@ function tablesOver(store: MemoryStore): Tables {
     leases: { activeAt: (address: string) => leaseAt(store, address), put: () => undefined },
     secrets: {
       clusterSecret: (_cluster: string, name: string) => store.rows.secrets.get(name),
+      // Credentials that an operator shows to services: no decision of the model reads them.
+      dropServiceCredential: () => undefined,
       putClusterSecret: (_cluster: string, name: string, text: string) => {
         if (!store.rows.secrets.has(name)) store.rows.secrets.set(name, text)
       },

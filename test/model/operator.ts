@@ -1,5 +1,6 @@
 import { GATED_STEPS, type GatedStep } from '../../src/model/first-boot.ts'
 import type { Machine } from '../../src/model/machine.ts'
+import { decideClusterDeletion } from '../../src/policy/cluster/decide-cluster-deletion.ts'
 import { decideClusterHold, decideClusterRelease } from '../../src/policy/cluster/decide-cluster-hold.ts'
 import { decideFlaredbMove } from '../../src/policy/cluster/decide-flaredb-move.ts'
 import { decideFoundingMove } from '../../src/policy/cluster/decide-move.ts'
@@ -41,12 +42,17 @@ export class Operator {
     )
   }
 
-  decommission(machineId: string): Outcome {
+  decommission(machineId: string, isForced = false): Outcome {
     return this.#call(
       'decommission',
-      (machine) => decideDecommission(this.#armSnapshot(machine), false),
+      (machine) => decideDecommission(this.#armSnapshot(machine), isForced),
       machineId,
+      isForced,
     )
+  }
+
+  deleteCluster(): Outcome {
+    return this.#call('delete cluster', () => decideClusterDeletion(this.#world.picture()))
   }
 
   hold(machineId: string, step?: GatedStep): Outcome {

@@ -1,3 +1,4 @@
+import { checkClosed, closeCluster, closedTables } from './closing.ts'
 import { playFairly } from './fair-schedule.ts'
 import { Operator } from './operator.ts'
 import { Random } from './random.ts'
@@ -19,6 +20,10 @@ export interface Outcome {
 const START_MS = 1_800_000_000_000
 const FEWEST_ACTIONS = 10
 const MOST_ACTIONS = 90
+/** So many of a hundred runs end with the deletion of the cluster instead of a fair schedule. */
+const CLOSED_SHARE = 0.05
+const CLOSING = 0x0f20f20f
+const ACTIONS_AFTER = 40
 
 export function scriptOf(seed: number): Script {
   const random = new Random(seed)
@@ -40,6 +45,10 @@ export function play(script: Script, isTraced: boolean): Outcome {
   say(JSON.stringify(setting))
   try {
     for (const seed of script.actions) say(act(world, operator, new Random(seed)))
+    if (new Random(script.seed ^ CLOSING).chance(CLOSED_SHARE)) {
+      playToTheEnd(world, operator, script, say)
+      return { units: world.units, trace }
+    }
     say('-- from here on everything is delivered, and the operator does as he is told')
     playFairly(world, operator, false, say)
     if (setting.isPersistent && setting.rearm === 'same-identity' && setting.hasProbe) {
@@ -54,6 +63,21 @@ export function play(script: Script, isTraced: boolean): Outcome {
     return { units: world.units, violation, trace }
   }
   return { units: world.units, trace }
+}
+
+/** F20: the cluster is deleted, and the same disorder goes on. A restore may bring it back, frozen. */
+function playToTheEnd(world: World, operator: Operator, { seed }: Script, say: (line: string) => void): void {
+  say('-- from here on the cluster is given up')
+  closeCluster(world, operator, say)
+  const random = new Random(seed ^ ~CLOSING)
+  for (let action = 0; action < ACTIONS_AFTER; action += 1) {
+    const tables = closedTables(world)
+    const isClosed = world.store.rows.cluster.founding.state === 'closed'
+    const line = act(world, operator, random)
+    say(line)
+    // A person may tidy up by hand what is left of it.
+    if (isClosed && !line.startsWith('operator:')) checkClosed(world, tables)
+  }
 }
 
 function act(world: World, operator: Operator, random: Random): string {

@@ -13,7 +13,7 @@ import type { Decision } from '../../src/policy/decision.ts'
 import { decideGate } from '../../src/policy/first-boot/decide-gate.ts'
 import { decideRedeem } from '../../src/policy/first-boot/decide-redeem.ts'
 import { decideReport } from '../../src/policy/first-boot/decide-report.ts'
-import { decideUnknownBoot } from '../../src/policy/first-boot/decide-unknown-boot.ts'
+import { decideClosed, decideUnknownBoot } from '../../src/policy/first-boot/decide-unknown-boot.ts'
 import type { GateReply } from '../../src/policy/first-boot/gate-snapshot.ts'
 import type { RedeemReply } from '../../src/policy/first-boot/redeem-snapshot.ts'
 import type { ReportReply } from '../../src/policy/first-boot/report-snapshot.ts'
@@ -347,13 +347,13 @@ export class World {
   #gate(request: Extract<Request, { kind: 'gate' }>): Decision<GateReply | 'unknown'> {
     const snapshot = readGateSnapshot(this.store.view, request.bootId, request.asked.step)
     if (snapshot === undefined) return this.#unknownBoot(request)
-    return decideGate(snapshot, request.asked)
+    return decideClosed(snapshot.cluster) ?? decideGate(snapshot, request.asked)
   }
 
   #report(request: Extract<Request, { kind: 'report' }>): Decision<ReportReply | 'unknown'> {
     const snapshot = readReportSnapshot(this.store.view, request.bootId)
     if (snapshot === undefined) return this.#unknownBoot(request)
-    return decideReport(snapshot, request.report)
+    return decideClosed(snapshot.cluster) ?? decideReport(snapshot, request.report)
   }
 
   #unknownBoot({ machineId, bootId }: { readonly machineId: string; readonly bootId: string }) {

@@ -1,3 +1,4 @@
+import type { Cluster } from '../../model/cluster.ts'
 import type { Machine } from '../../model/machine.ts'
 import type { Decision, Moment } from '../decision.ts'
 import type { Effect } from '../effect.ts'
@@ -43,4 +44,14 @@ export function decideUnknownBoot(
     },
   ]
   return { reply: 'unknown', reason: 'unknown-boot', effects }
+}
+
+/**
+ * F20: the cluster of this boot is deleted, and its tokens are void: nothing is recorded any more, nothing granted.
+ *
+ * @returns undefined while the cluster is there.
+ */
+export function decideClosed(cluster: Cluster | undefined): Decision<'unknown'> | undefined {
+  if (cluster?.founding.state !== 'closed') return undefined
+  return { reply: 'unknown', reason: 'cluster-closed', effects: [] }
 }

@@ -3,6 +3,7 @@ import type { GatedStep } from '../../../model/first-boot.ts'
 import type { Mac } from '../../../net/mac.ts'
 import { decideGate } from '../../../policy/first-boot/decide-gate.ts'
 import {
+  decideClosed,
   decideUnknownBoot,
   type UnknownBootSnapshot,
 } from '../../../policy/first-boot/decide-unknown-boot.ts'
@@ -105,6 +106,8 @@ async function decideOnce({ store }: BootContext, mac: Mac, bootId: string, aske
     ([snapshot, unknown]) => {
       if (snapshot === undefined || !snapshot.machine.macs.includes(mac))
         return decideUnknownBoot(unknown, bootId)
+      const closed = decideClosed(snapshot.cluster)
+      if (closed !== undefined) return closed
       clusterId = snapshot.cluster.id
       return traceGate(snapshot, asked, decideGate(snapshot, asked))
     },

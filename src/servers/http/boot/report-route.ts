@@ -5,6 +5,7 @@ import type { Decision } from '../../../policy/decision.ts'
 import { decideInstalled, type InstalledReply } from '../../../policy/first-boot/decide-installed.ts'
 import { decideReport } from '../../../policy/first-boot/decide-report.ts'
 import {
+  decideClosed,
   decideUnknownBoot,
   type UnknownBootSnapshot,
 } from '../../../policy/first-boot/decide-unknown-boot.ts'
@@ -73,6 +74,8 @@ async function decideOne(
     ([snapshot, unknown]) => {
       if (snapshot === undefined || !snapshot.machine.macs.includes(mac))
         return decideUnknownBoot(unknown, bootId)
+      const closed = decideClosed(snapshot.cluster)
+      if (closed !== undefined) return closed
       return report === 'installed'
         ? decideInstalled(snapshot, clockMs)
         : traceReport(snapshot, report, decideReport(snapshot, report, clockMs))

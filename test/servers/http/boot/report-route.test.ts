@@ -110,6 +110,37 @@ t.test(
   },
 )
 
+t.test(
+  '401 once the cluster is deleted: its tokens are void, and nothing is recorded any more',
+  async (t) => {
+    const { world, headers, bootId, report } = await setUp(t)
+    const [cluster] = world.store.lists.clusters.list('', 1)
+    if (cluster === undefined) throw new Error('the world has a cluster')
+    t.equal((await report({ boot_id: bootId, ...started(1) })).status, 200)
+    await world.store.decide(
+      () => undefined,
+      () => ({
+        reply: undefined,
+        reason: 'F20',
+        effects: [
+          {
+            kind: 'put-founding',
+            clusterId: cluster.id,
+            founding: { ...cluster.founding, state: 'closed' },
+          },
+        ],
+      }),
+    )
+    t.equal((await report({ boot_id: bootId, ...started(2) })).status, 401)
+    const gate = await fetch(
+      `${world.bootUrl}/machines/02-00-00-00-00-01/gates/chainfire-cluster-join?boot_id=${bootId}`,
+      { headers },
+    )
+    t.equal(gate.status, 401)
+    t.match(world.store.lists.attempts.steps(bootId), [{ sequence: 1 }])
+  },
+)
+
 t.test('what is no JSON, or too much of it, is refused without harm', async (t) => {
   const { world, headers } = await setUp(t)
   const send = (text: string, type = 'application/json') =>
