@@ -69,9 +69,13 @@ export function decideSlotFree(picture: ClusterPicture, step: GatedStep): Decisi
   return { reply: { kind: 'done', clusterId: cluster.id, notes: [half] }, reason: 'S10', effects }
 }
 
-/** A restore left Chainfire's founder in its slot, and it answers as a member of what it founded: it does not ask again. */
+/**
+ * The cluster is founded, a restore left Chainfire's founder in its slot, and it answers as a member of what it founded: it
+ * does not ask again. One that founds still does, and is given a fresh id.
+ */
 function answersAsFounder({ cluster, nowMs }: ClusterPicture, slot: JoinSlot, row: Member): boolean {
-  if (row.service !== 'chainfire' || slot.action !== 'found') return false
+  if (cluster.founding.state !== 'founded' || row.service !== 'chainfire' || slot.action !== 'found')
+    return false
   return freshGroup(cluster, 'chainfire', nowMs)?.healthyMachineIds.includes(row.machineId) === true
 }
 

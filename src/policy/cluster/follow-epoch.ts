@@ -6,7 +6,8 @@ import { knownLeader } from './leaders.ts'
 
 /**
  * A restore may have undone a `refound`: a machine then brings the data of an epoch younger than the tables know. Theirs is
- * the group that lives, as long as nobody has been let into the older one since, and nobody is seen to lead it.
+ * the group that lives, as long as nobody has been let into the older one since, no list has named its members (F18: then
+ * the younger one's may be in it), and nobody is seen to lead it.
  */
 export function mayFollow(
   seen: { readonly cluster: Cluster; readonly members: readonly Member[]; readonly nowMs: number },
@@ -16,9 +17,9 @@ export function mayFollow(
   const hasJoinedSince = seen.members.some(
     (row) =>
       row.epoch === founding.epoch &&
-      row.incarnation > founding.incarnationFloor &&
       row.state !== 'lost' &&
-      row.state !== 'removed',
+      row.state !== 'removed' &&
+      (row.incarnation > founding.incarnationFloor || row.confirmedBy === 'list'),
   )
   return (
     founding.state === 'founded' &&

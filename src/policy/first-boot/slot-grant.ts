@@ -36,7 +36,7 @@ export function grantSlot(
     ? snapshot.slot.memberId
     : service === undefined
       ? undefined
-      : (passage.memberId ?? newMemberId(snapshot, service))
+      : (passage.memberId ?? toldBefore(snapshot, passage, service) ?? newMemberId(snapshot, service))
   const slot: JoinSlot = {
     clusterId: cluster.id,
     step,
@@ -94,6 +94,21 @@ export function grantSlot(
     })
   }
   return { reply, effects }
+}
+
+/**
+ * A founder that is told again in the same boot, after an operator freed its slot: it may have founded under the id of the
+ * first time already, and its word names the slot of that.
+ */
+function toldBefore(
+  { members, attempt, cluster }: GateSnapshot,
+  passage: NeedsSlot,
+  service: RaftService,
+): string | undefined {
+  if (passage.action !== 'found') return undefined
+  return members.find(
+    (row) => row.service === service && row.bootId === attempt.bootId && row.epoch === cluster.founding.epoch,
+  )?.memberId
 }
 
 /** A group that begins now has no earlier members: what was to be its founding before came to nothing. */

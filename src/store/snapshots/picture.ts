@@ -34,7 +34,7 @@ export function readPicture(view: PictureView, clusterId: string, nowMs: number)
   for (const bootId of asked) {
     if (bootId === undefined || !bootIds.has(bootId)) continue
     for (const step of view.attempts.steps(bootId)) {
-      if (step.state === 'succeeded') succeededSteps.add(`${bootId} ${step.step}`)
+      if (step.state === 'succeeded' || step.state === 'implied') succeededSteps.add(`${bootId} ${step.step}`)
     }
   }
   const { holderBootId } = cluster.founding

@@ -593,6 +593,8 @@ t.test(
       'the founder answers as a member of its group',
     )
     t.match(founder(unasked(picture)), [{ member: { state: 'lost' } }], 'nobody sees it')
+    const founds = founding(picture, { state: 'granted' })
+    t.match(founder(founds), [{ member: { state: 'lost' } }], 'it founds still, and asks its gate again')
     const active = withSlot(aPicture({ attempts: heard(59_000, 'b3') }), suspect())
     t.match(decideSlotFree(active, 'chainfire-cluster-join').reply, { code: 'holder-active' })
     t.match(decideSlotFree(aPicture(), 'chainfire-cluster-join').reply, { code: 'not-suspect' })

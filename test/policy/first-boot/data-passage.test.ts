@@ -101,6 +101,8 @@ t.test('a restore undid a refound: the cluster goes on in the epoch whose data c
   stays(node02({ cluster: cluster({ ...LEADER, result: 'leader-quorum' }) }), 'somebody leads the older one')
   const since = aMember({ machineId: 'm3', memberId: 'node03.1001', incarnation: 1001, bootId: 'b3' })
   stays(node02({ cluster: cluster({}), members: [aMember(), since] }), 'somebody has joined the older one')
+  const listed = aMember({ confirmedBy: 'list' })
+  stays(node02({ cluster: cluster({}), members: [listed] }), 'a list named the members, of whichever epoch')
   stays(node02({ cluster: cluster({}, founding) }), 'nothing was restored: that data is foreign')
 })
 

@@ -514,6 +514,28 @@ t.test(
   },
 )
 
+t.test(
+  'a founder whose slot was freed is told the id of before in the same boot, a new one in the next',
+  async (t) => {
+    const found = (bootId: string) =>
+      decideGate(
+        snapshot({
+          slot: aSlot('chainfire-cluster-join', { slotNo: 1 }),
+          members: [aMember({ bootId, state: 'lost' })],
+        }),
+        chainfire,
+      )
+    const { reply, effects } = found('b1')
+    t.match(
+      reply,
+      { kind: 'open', action: 'found', slotNo: 2, memberId: 'node01.1' },
+      'it may have founded by it',
+    )
+    t.match(effectsOf(effects, 'put-member').at(-1), { member: { memberId: 'node01.1', state: 'joining' } })
+    t.match(found('b0').reply, { action: 'found', memberId: 'node01.2' })
+  },
+)
+
 t.test('a boot that was configured for another cluster opens no gate of this one', async (t) => {
   const { reply, effects } = decideGate(joiner({ configuredFor: 'c0' }), chainfire)
   t.strictSame(reply, { kind: 'stale', reason: 'stale-cluster' })
