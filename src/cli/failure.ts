@@ -20,7 +20,9 @@ export function failWith(error: unknown): void {
   process.exitCode = EXIT.failed
   if (error instanceof ConfigError) console.error(`the configuration cannot be used:\n${error.message}`)
   else if (isExpected(error))
-    console.error(`${error.message}${error.cure === undefined ? '' : `\ncure: ${error.cure}`}`)
+    console.error(
+      `${error.message}${error.cure === undefined ? '' : ` (${error.code})\ncure: ${error.cure}`}`,
+    )
   else console.error(error)
 }
 

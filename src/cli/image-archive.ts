@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { checkFound } from '../servers/images/check-parts.ts'
 import {
   type ExplicitFiles,
   explicitSet,
@@ -33,6 +34,7 @@ export async function archiveOfFiles(files: ExplicitFiles): Promise<ImageArchive
 }
 
 async function packed({ parts, pathOf }: FoundSet): Promise<ImageArchive> {
+  await checkFound({ parts, pathOf })
   // The names of the parts stay, since they may claim an architecture; the script is written anew from what was read.
   const named = parts.claims === undefined ? '' : `-${parts.claims}`
   const script = [

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
+import type { FileHasher } from '../files/file-hasher.ts'
 import { StagedImport } from './staged-import.ts'
 
 const SHA256 = /^[0-9a-f]{64}$/
@@ -18,8 +19,14 @@ export class BlobStore {
   /** Files that a running import counts on, whether it brought them or found them here. */
   readonly #pins = new Map<string, number>()
 
-  /** `isUsed` tells whether any image that is known holds the file. */
-  constructor(root: string, isUsed: (sha256: string) => boolean) {
+  readonly #hasher: FileHasher
+
+  /**
+   * `isUsed` tells whether any image that is known holds the file; `hasher` hashes what is taken in, and is closed by whoever
+   * made it.
+   */
+  constructor(root: string, isUsed: (sha256: string) => boolean, hasher: FileHasher) {
+    this.#hasher = hasher
     this.#root = root
     this.#isUsed = isUsed
     this.#blobs = path.join(root, 'blobs')
@@ -51,7 +58,7 @@ export class BlobStore {
   async stage(): Promise<StagedImport> {
     const directory = path.join(this.#staging, randomUUID())
     await mkdir(directory, { mode: 0o700 })
-    return new StagedImport(directory, () => this.freeBytes())
+    return new StagedImport(directory, () => this.freeBytes(), this.#hasher)
   }
 
   async freeBytes(): Promise<number> {

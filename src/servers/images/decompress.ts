@@ -6,6 +6,14 @@ import { ImageFault } from './image-fault.ts'
 /** Gives the archive's own bytes: plain, gzip, zstd, xz or bzip2, told apart by how it begins and not by its name. */
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]()
+  try {
+    yield* decompressedFrom(iterator)
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+async function* decompressedFrom(iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   let head: Buffer = Buffer.alloc(0)
   let isDone = false
   while (head.length < 6 && !isDone) {

@@ -48,7 +48,7 @@ export class ImageLibrary {
 
   constructor({ store, directory, maxSetBytes, log }: LibraryOptions) {
     this.#store = store
-    this.#blobs = new BlobStore(directory, (sha256) => store.lists.images.holdsFile(sha256))
+    this.#blobs = new BlobStore(directory, (sha256) => store.lists.images.holdsFile(sha256), this.#hasher)
     this.#maxSetBytes = maxSetBytes
     this.#log = log
   }

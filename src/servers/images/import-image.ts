@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Image } from '../../model/image.ts'
 import type { BlobStore } from './blob-store.ts'
+import { checkFound } from './check-parts.ts'
 import { type DescribedImage, describeImage } from './describe-image.ts'
 import { ImageFault } from './image-fault.ts'
 import {
@@ -74,6 +75,7 @@ async function takeSet(staged: StagedImport, { source, maxBytes }: ImportWish) {
 }
 
 async function takeFound(staged: StagedImport, { parts, pathOf }: FoundSet, maxBytes: number) {
+  await checkFound({ parts, pathOf })
   const files = new Map<string, TakenFile>()
   for (const name of [parts.kernel, parts.initrd, parts.squashfs]) {
     if (name === undefined || files.has(name)) continue

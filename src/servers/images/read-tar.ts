@@ -24,6 +24,15 @@ const SEGMENT = /^[A-Za-z0-9._+@=,~-]{1,255}$/
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const input = new ByteInput(source)
+  try {
+    yield* entriesOf(input)
+  } finally {
+    // Also where the reader stops in the midst: a file of this disk is closed then, and not when it is collected.
+    await input.close()
+  }
+}
+
+async function* entriesOf(input: ByteInput): AsyncGenerator<TarEntry> {
   let next: { name?: string; linkTo?: string; bytes?: number } = {}
   for (;;) {
     const block = await input.exactly(BLOCK_BYTES)
@@ -157,6 +166,10 @@ class ByteInput {
 
   async skip(count: number): Promise<void> {
     for (let left = count; left > 0; ) left -= (await this.some(left)).length
+  }
+
+  async close(): Promise<void> {
+    await this.#iterator.return?.()
   }
 
   async drain(): Promise<void> {

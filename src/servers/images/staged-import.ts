@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { MAGIC_BYTES } from '../../model/image-magic.ts'
 import { freeSpaceFault } from '../../policy/free-space.ts'
+import type { FileHasher } from '../files/file-hasher.ts'
 import { ImageFault } from './image-fault.ts'
 
-/** A file that was taken in whole: hashed as it was written, and synced. */
+/** A file that was taken in whole: written, synced, and hashed as it lies there. */
 export interface TakenFile {
   /** What it is called where it comes from. */
   readonly name: string
@@ -23,26 +23,34 @@ const READ_ONLY = 0o444
 export class StagedImport {
   readonly #directory: string
   readonly #freeBytes: () => Promise<number>
+  readonly #hasher: FileHasher
   #count = 0
   #total = 0
 
-  constructor(directory: string, freeBytes: () => Promise<number>) {
+  constructor(directory: string, freeBytes: () => Promise<number>, hasher: FileHasher) {
     this.#directory = directory
+    this.#hasher = hasher
     this.#freeBytes = freeBytes
   }
 
   /**
-   * Writes, hashes and syncs one file.
+   * Writes and syncs one file, and hashes it meanwhile in a thread of its own: DHCP waits for neither.
    *
+   * @param check is given the first bytes as soon as they are there, and throws where nothing more need be taken.
    * @throws ImageFault `disk-full` or `image-too-large`
    */
-  async take(name: string, source: AsyncIterable<Uint8Array>, maxTotalBytes: number): Promise<TakenFile> {
+  async take(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    maxTotalBytes: number,
+    check: (head: Uint8Array) => void = () => undefined,
+  ): Promise<TakenFile> {
     const part = path.join(this.#directory, `${++this.#count}.part`)
-    const hash = createHash('sha256')
     const head = Buffer.alloc(MAGIC_BYTES)
     let bytes = 0
     let looked = Number.NEGATIVE_INFINITY
-    const handle = await open(part, 'wx', 0o600)
+    let sha256: string
+    const handle = await open(part, 'wx+', 0o600)
     try {
       for await (const chunk of source) {
         if (bytes - looked >= LOOK_AT_DISK_EVERY_BYTES) {
@@ -52,21 +60,32 @@ export class StagedImport {
         if (bytes < head.length) Buffer.from(chunk).copy(head, bytes)
         this.#total += chunk.length
         if (this.#total > maxTotalBytes) throw tooLarge(maxTotalBytes)
-        hash.update(chunk)
         await writeAll(handle, chunk)
+        const isBegun = bytes < head.length
         bytes += chunk.length
+        if (isBegun && bytes >= head.length) check(head)
       }
+      if (bytes < head.length) check(head.subarray(0, bytes))
       await handle.chmod(READ_ONLY)
-      await handle.sync()
+      sha256 = await this.#hashAndSync(handle)
     } catch (error) {
       throw asFault(error)
     } finally {
       await handle.close()
     }
-    const sha256 = hash.digest('hex')
     const stagedAt = path.join(this.#directory, sha256)
     await rename(part, stagedAt)
     return { name, bytes, sha256, head: head.subarray(0, Math.min(bytes, head.length)), stagedAt }
+  }
+
+  async #hashAndSync(handle: FileHandle): Promise<string> {
+    // Both to their end, whichever fails: the thread reads by the descriptor that is closed afterwards.
+    const [hashed, synced] = await Promise.allSettled([this.#hasher.hash(handle.fd), handle.sync()])
+    if (synced.status === 'rejected') throw synced.reason
+    if (hashed.status === 'rejected') throw hashed.reason
+    const { sha256, error } = hashed.value
+    if (sha256 === undefined) throw new Error(`a staged file was not hashed: ${error}`)
+    return sha256
   }
 
   /** The text of a small file that was taken. */

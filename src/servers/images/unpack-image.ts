@@ -1,5 +1,7 @@
 import path from 'node:path'
 import { choosePartsOf, type ImageParts, isSetFault, scriptNameAmong } from '../../model/image-set.ts'
+import { isNetbootFault, parseKexecScript, parseNetbootScript } from '../../model/netboot-script.ts'
+import { checkInitrd, checkKernel, type FileHead } from './check-parts.ts'
 import { decompressed } from './decompress.ts'
 import { ImageFault } from './image-fault.ts'
 import { readTar } from './read-tar.ts'
@@ -21,6 +23,8 @@ export async function unpackImage(
 ): Promise<{ parts: ImageParts; taken: (name: string) => TakenFile }> {
   const files = new Map<string, TakenFile>()
   const links = new Map<string, string>()
+  // What is known of files that are still to come, where the script comes first, as in what our own command packs.
+  const checks = new Map<string, (head: FileHead) => void>()
   for await (const entry of readTar(decompressed(archive))) {
     if (files.size + links.size >= MAX_FILES)
       throw new ImageFault(
@@ -29,8 +33,17 @@ export async function unpackImage(
         'pack only netboot.ipxe, kernel, initrd and squashfs',
       )
     links.delete(entry.name)
-    if (entry.target !== undefined) links.set(entry.name, entry.target)
-    else files.set(entry.name, await staged.take(entry.name, entry.body(), wish.maxBytes))
+    if (entry.target !== undefined) {
+      links.set(entry.name, entry.target)
+      continue
+    }
+    const check = checks.get(entry.name)
+    const file = await staged.take(entry.name, entry.body(), wish.maxBytes, (head) =>
+      check?.({ name: entry.name, head }),
+    )
+    files.set(entry.name, file)
+    if (!isScript(entry.name, wish.script)) continue
+    for (const [name, checkOf] of checksBy(entry.name, await staged.textOf(file))) checks.set(name, checkOf)
   }
   const find = (name: string): TakenFile | undefined => {
     let at = name
@@ -55,6 +68,22 @@ export async function unpackImage(
   const parts = choosePartsOf(names, scriptName, await staged.textOf(taken(scriptName)))
   if (isSetFault(parts)) throw new ImageFault(parts.code, parts.detail, parts.cure)
   return { parts, taken }
+}
+
+function isScript(name: string, wished: string | undefined): boolean {
+  const base = path.basename(name)
+  return wished === undefined ? /^netboot(-.+)?\.ipxe$/.test(base) : base === wished
+}
+
+/** Which checks the files have to pass that a script beside them names; what is wrong with the script itself is told later. */
+function checksBy(scriptName: string, text: string): ReadonlyMap<string, (head: FileHead) => void> {
+  const script = scriptName.endsWith('.ipxe') ? parseNetbootScript(text) : parseKexecScript(text)
+  const checks = new Map<string, (head: FileHead) => void>()
+  if (isNetbootFault(script)) return checks
+  const directory = path.dirname(scriptName)
+  checks.set(path.join(directory, script.kernel), (head) => void checkKernel(head))
+  checks.set(path.join(directory, script.initrd), checkInitrd)
+  return checks
 }
 
 /** The one directory of the archive that holds a script; the top when none or several do. */

@@ -14,6 +14,7 @@ import {
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { FileHasher } from '../../../src/servers/files/file-hasher.ts'
 import { BlobStore } from '../../../src/servers/images/blob-store.ts'
 import type { DescribedImage } from '../../../src/servers/images/describe-image.ts'
 import { type ImageSource, importImage } from '../../../src/servers/images/import-image.ts'
@@ -35,7 +36,9 @@ async function setUp(t: Test) {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'pilotlight-import-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const used = new Set<string>()
-  const blobs = new BlobStore(path.join(dir, 'images'), (sha256) => used.has(sha256))
+  const hasher = new FileHasher()
+  t.teardown(() => hasher.close())
+  const blobs = new BlobStore(path.join(dir, 'images'), (sha256) => used.has(sha256), hasher)
   await blobs.open()
   const take = (source: ImageSource, maxBytes = MANY): Promise<DescribedImage> =>
     importImage(blobs, { source, maxBytes }, async (image) => {
@@ -211,6 +214,55 @@ for (const [code, files] of refusedSets) {
     },
   )
 }
+
+t.test('what is no kernel, initrd or squashfs is told before anything is copied', async (t) => {
+  const { dir, take } = await setUp(t)
+  // Not one of them may be copied before all are looked at: the whole set is too large.
+  const wrong = [
+    ['kernel-unknown', { bzImage: 'x'.repeat(9000) }],
+    ['initrd-unknown', { initrd: 'x'.repeat(9000) }],
+    ['squashfs-unknown', { 'root.squashfs': 'x'.repeat(9000) }],
+    ['file-empty', { initrd: '' }],
+    ['image-too-large', {}],
+  ] as const
+  for (const [code, files] of wrong) {
+    const set = writeFiles(path.join(dir, code), { ...setFiles(), ...files })
+    await t.rejects(take({ kind: 'path', path: set }, 4000), { code })
+    const named = {
+      kernel: path.join(set, 'bzImage'),
+      initrd: path.join(set, 'initrd'),
+      init: INIT,
+      parameters: [],
+    }
+    const root = code === 'squashfs-unknown' ? { squashfs: path.join(set, 'root.squashfs') } : {}
+    await t.rejects(take({ kind: 'files', files: { ...named, ...root } }, 4000), { code })
+  }
+})
+
+t.test('of an upload whose script comes first, no more is read than shows what is wrong', async (t) => {
+  const { take, stored, staged } = await setUp(t)
+  const wrong = [
+    ['kernel-unknown', { bzImage: Buffer.alloc(2048, 'x'), initrd: anInitrd(10_000_000) }],
+    ['initrd-unknown', { bzImage: aKernel(), initrd: Buffer.alloc(10_000_000, 'x') }],
+  ] as const
+  for (const [code, { bzImage, initrd }] of wrong) {
+    const bytes = tarOf([
+      { name: 'set/netboot.ipxe', body: good.script },
+      { name: 'set/bzImage', body: bzImage },
+      { name: 'set/initrd', body: initrd },
+    ])
+    let read = 0
+    async function* counted() {
+      for (let at = 0; at < bytes.length; at += 4096) {
+        read += 4096
+        yield bytes.subarray(at, at + 4096)
+      }
+    }
+    await t.rejects(take({ kind: 'archive', archive: counted() }), { code })
+    t.ok(read < 20_000, `${read} of ${bytes.length} bytes were read`)
+    t.strictSame([...stored(), ...staged()], [])
+  }
+})
 
 t.test('links of a directory lead to regular files or nowhere', async (t) => {
   const { dir, fromPath, staged } = await setUp(t)

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Image } from '../../../model/image.ts'
@@ -76,7 +77,8 @@ export function addImageRoutes(server: FastifyInstance, context: OperatorContext
       const { script } = request.query
       const source = {
         kind: 'archive',
-        archive: request.body as AsyncIterable<Uint8Array>,
+        // A refusal in its midst must not take the connection with it: the sender is to be told.
+        archive: (request.body as Readable).iterator({ destroyOnReturn: false }),
         ...(script === undefined ? {} : { script }),
       } as const
       const { socket } = request.raw

@@ -3,8 +3,9 @@ import { chmodSync, readdirSync, readFileSync, truncateSync, writeFileSync } fro
 import http from 'node:http'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { upload } from '../../../../src/cli/upload.ts'
 import { BootWorld } from '../../../support/boot-world.ts'
-import { aKernel, setFiles, writeFiles } from '../../../support/image-files.ts'
+import { aKernel, anInitrd, setFiles, writeFiles } from '../../../support/image-files.ts'
 
 async function setUp(t: Test) {
   const world = new BootWorld()
@@ -109,6 +110,40 @@ t.test('an upload that is cut off is not offered and leaves nothing', async (t) 
   await until(() => names('staging').length === 0)
   t.strictSame(names('blobs'), [])
   t.match(await call('GET', '/images'), { body: { items: [] } })
+})
+
+t.test('an upload that is refused in its midst is told why, by an API client and by ours', async (t) => {
+  const { world, base, headers, names } = await setUp(t)
+  const set = { ...setFiles(), bzImage: 'x'.repeat(4096), initrd: anInitrd(40_000_000) }
+  const directory = writeFiles(path.join(world.directory, 'no-kernel'), set)
+  const files = ['netboot.ipxe', 'bzImage', 'initrd']
+  const tar = execFileSync('tar', ['-C', directory, '-cf', '-', ...files], { maxBuffer: 1 << 26 })
+  const answer = await fetch(`${base}/images/uploads?name=x`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/x-tar' },
+    body: new Uint8Array(tar),
+  })
+  t.equal(answer.status, 422)
+  t.match(await answer.json(), { code: 'kernel-unknown' })
+  let sent = 0
+  async function* pieces() {
+    for (let at = 0; at < tar.length; at += 65_536) yield tar.subarray(at, at + 65_536)
+  }
+  const sending = upload(
+    {
+      route: '/images/uploads?name=x',
+      contentType: 'application/x-tar',
+      bytes: tar.length,
+      body: pieces(),
+      onProgress: (bytes) => {
+        sent += bytes
+      },
+    },
+    { url: base.replace('/api/v1', ''), token: headers.authorization.slice('Bearer '.length) },
+  )
+  await t.rejects(sending, { message: /bzImage is neither an x86 bzImage/ })
+  t.ok(sent < tar.length, `${sent} of ${tar.length} bytes were sent`)
+  t.strictSame([...names('blobs'), ...names('staging')], [])
 })
 
 t.test('promote and roll back: a name goes to a version and back, past what was retired', async (t) => {
