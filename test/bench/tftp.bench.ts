@@ -63,6 +63,7 @@ function targetsOf(figures: Figures, own: FileServer) {
     atLeast('window 16, of atftpd', ratio(WINDOWED, ATFTPD), 0.65),
     atMost('lock-step, p99/p50', figures.of(`${LOCK_STEP}, p99/p50`, own.name), 1.5),
     atMost('1,000 at once, resends', figures.of(`${MANY}, resends`, own.name), 0),
+    atMost('1,000 at once, p99/p50', figures.of(`${MANY}, p99/p50`, own.name), 1.5),
   ]
   // What --quick left out has no figures.
   return targets.filter(({ got }) => !Number.isNaN(got))
