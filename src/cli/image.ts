@@ -152,11 +152,7 @@ function addImport(image: Command): void {
     .action(async (target: string | undefined, options: ImportOptions) => {
       const answer = await importImage(target, options)
       if (options.json === true) console.log(JSON.stringify(answer, null, 2))
-      else {
-        const files = answer.files.map((file) => `${file.name} (${file.bytes} B)`).join(', ')
-        const versions = answer.versions.map((row) => `${row.name}:${row.version}`).join(', ')
-        printFacts({ ...answer, versions, files })
-      }
+      else printImage(answer)
     })
 }
 
@@ -198,8 +194,13 @@ async function importImage(target: string | undefined, options: ImportOptions): 
 }
 
 function explicitFiles(target: string | undefined, options: ImportOptions): ExplicitFiles | undefined {
-  const { kernel, initrd, init, squashfs, params } = options
+  const { kernel, initrd, init, squashfs, params, script } = options
   if (kernel === undefined && initrd === undefined && init === undefined) {
+    const lost = squashfs !== undefined ? '--squashfs' : params !== undefined ? '--params' : undefined
+    if (target !== undefined && lost !== undefined) {
+      const detail = `${lost} goes with --kernel, --initrd and --init; a PATH brings its own`
+      throw new CliFailure(detail, EXIT.usage)
+    }
     if (target !== undefined) return undefined
     throw new CliFailure('nothing to import: name a PATH, or --kernel, --initrd and --init', EXIT.usage)
   }
@@ -207,6 +208,7 @@ function explicitFiles(target: string | undefined, options: ImportOptions): Expl
     const detail = 'want either a PATH, or all of --kernel, --initrd and --init'
     throw new CliFailure(detail, EXIT.usage)
   }
+  if (script !== undefined) throw new CliFailure('--script chooses in a PATH', EXIT.usage)
   return {
     kernel: path.resolve(kernel),
     initrd: path.resolve(initrd),
@@ -222,5 +224,17 @@ function route(ref: string): string {
 
 function show(answer: Record<string, unknown>, { json }: JsonOption): void {
   if (json === true) console.log(JSON.stringify(answer, null, 2))
+  else if (Array.isArray(answer.files)) printImage(answer as unknown as ImageAnswer)
   else printFacts(answer)
+}
+
+/** Its names, which of them is promoted, and each file with its whole hash; whatever else the answer says as it is. */
+function printImage(answer: ImageAnswer): void {
+  // The first name and version of a content that may have many are among the versions.
+  const { name: _name, version: _version, files, versions, ...rest } = answer
+  const named = versions.map(
+    ({ name, version, promoted }) => `${name}:${version}${promoted ? ' (promoted)' : ''}`,
+  )
+  printFacts({ ...rest, versions: named.join(', ') })
+  for (const { name, bytes, sha256 } of files) console.log(`file  ${name}, ${bytes} B, sha256 ${sha256}`)
 }

@@ -160,13 +160,16 @@ export class SelfTest {
     ]
   }
 
-  #imageProbes({ address, imageBaseUrl }: SelfTestLink): readonly Probe[] {
+  #imageProbes({ address, bootUrl, imageBaseUrl }: SelfTestLink): readonly Probe[] {
     const { store } = this.#options
     const images = store.lists.images.list('', 10_000).filter(({ state }) => state === 'available')
     return images.flatMap((image) =>
       image.files.map((file) => ({
         name: `image ${image.name} ${image.version}: ${file.name}`,
-        cure: `pilotlight image verify ${image.id}, and import it again if that fails`,
+        cure:
+          imageBaseUrl === `${bootUrl}/images`
+            ? `pilotlight image verify ${image.id}, and import it again if that fails`
+            : `boot.image_base_url is ${imageBaseUrl}: is that server up, and its copy whole? This one's own: pilotlight image verify ${image.id}`,
         run: () => this.#probeImageFile(address, `${imageBaseUrl}/${image.id}/${file.name}`, file),
       })),
     )

@@ -111,7 +111,10 @@ t.test(
       },
     )
     t.match((await run('list')).stdout, /control-plane:1.* control-plane +available +x86_64 +12288/)
-    t.match((await run('show', 'control-plane')).stdout, image.id)
+    const shown = (await run('show', 'control-plane')).stdout
+    t.match(shown, image.id)
+    t.match(shown, /^versions +control-plane:1 \(promoted\)/m)
+    t.match(shown, /^file +bzImage, 4096 B, sha256 [0-9a-f]{64}$/m, 'whole, to be compared')
     t.match(await run('verify', image.id), { code: 0, stdout: /whole/ })
   },
 )
@@ -132,6 +135,13 @@ t.test(
     const page = set('page', { ...setFiles(), initrd: '<html>' })
     t.match(await run('import', page, '--name', 'x'), { code: 1, stderr: /initrd-unknown[\s\S]*cure: / })
     t.match(await run('import', '--name', 'x'), { code: 2, stderr: /nothing to import/ })
+    const good = set('good', setFiles())
+    for (const option of ['--squashfs', '--params']) {
+      const stderr = new RegExp(`${option} goes with --kernel, --initrd and --init; a PATH brings its own`)
+      t.match(await run('import', good, '--name', 'x', option, 'y'), { code: 2, stderr })
+    }
+    const byHand = ['--kernel', 'k', '--initrd', 'i', '--init', '/init', '--script', 'a.ipxe']
+    t.match(await run('import', '--name', 'x', ...byHand), { code: 2, stderr: /--script chooses in a PATH/ })
   },
 )
 

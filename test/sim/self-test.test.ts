@@ -7,7 +7,11 @@ import { BootWorld } from '../support/boot-world.ts'
 const FIRST_BOOT = new URL('../../boot-assets/first-boot', import.meta.url).pathname
 
 /** A world that serves all it has, and a self-test that has not begun. */
-async function setUp(t: Test, sizes: Record<string, number> = { bzImage: 10_000, initrd: 300_000 }) {
+async function setUp(
+  t: Test,
+  sizes: Record<string, number> = { bzImage: 10_000, initrd: 300_000 },
+  imageBaseUrl?: string,
+) {
   const world = new BootWorld()
   t.teardown(() => world.close())
   const loaders = world.addLoaders({ 'snponly.efi': 70_000, 'undionly.kpxe': 5000 })
@@ -27,7 +31,13 @@ async function setUp(t: Test, sizes: Record<string, number> = { bzImage: 10_000,
     store: world.store,
     loaders: world.loaders,
     log: world.log,
-    links: [{ address: world.address, bootUrl: world.bootUrl, imageBaseUrl: `${world.bootUrl}/images` }],
+    links: [
+      {
+        address: world.address,
+        bootUrl: world.bootUrl,
+        imageBaseUrl: imageBaseUrl ?? `${world.bootUrl}/images`,
+      },
+    ],
     tftpPort: tftp.port,
     firstBootDir: FIRST_BOOT,
     readStored: (file, first, length) =>
@@ -63,6 +73,19 @@ t.test('everything that machines are told of is fetched as they do, and its hash
     'image control-plane 1: initrd',
   ])
     t.ok(names.includes(name), name)
+})
+
+t.test('where another server has the image files, the cure names it', async (t) => {
+  const { selfTest, ended } = await setUp(t, undefined, 'http://127.0.0.1:1/images')
+  selfTest.start()
+  await ended()
+  const failed = selfTest.report.checks.filter(({ ok }) => !ok)
+  t.equal(failed.length, 2, 'kernel and initrd')
+  for (const { detail, cure } of failed) {
+    t.match(detail, /ECONNREFUSED/)
+    t.match(cure, /boot\.image_base_url is http:\/\/127\.0\.0\.1:1\/images: is that server up/)
+    t.notMatch(cure, '; ', 'doctor cuts a line there')
+  }
 })
 
 t.test('a large image file is hashed on the disk and fetched in samples', { timeout: 90_000 }, async (t) => {
