@@ -113,7 +113,7 @@ t.test(
     t.match((await run('list')).stdout, /control-plane:1.* control-plane +available +x86_64 +12288/)
     const shown = (await run('show', 'control-plane')).stdout
     t.match(shown, image.id)
-    t.match(shown, /^versions +control-plane:1 \(promoted\)/m)
+    t.match(shown, /^versions +.*control-plane:1 \(promoted\)/m)
     t.match(shown, /^file +bzImage, 4096 B, sha256 [0-9a-f]{64}$/m, 'whole, to be compared')
     t.match(await run('verify', image.id), { code: 0, stdout: /whole/ })
   },
