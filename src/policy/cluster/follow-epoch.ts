@@ -56,6 +56,10 @@ export function followEpoch(
       founding: { ...founding, epoch, nextEpoch, foundedAtMs: nowMs },
     },
     ...newStart(slots, serviceFoundings, members),
+    // Where the younger group's list names one of them after all, it is removed and joins anew.
+    ...members
+      .filter((row) => row.epoch === cluster.founding.epoch && row.state === 'member')
+      .map((row): Effect => ({ kind: 'put-member', member: { ...row, state: 'lost' } })),
     clusterEvent(cluster, nowMs, 'cluster.epoch-followed', { from: founding.epoch, to: epoch }),
   ]
 }

@@ -87,12 +87,12 @@ export function isInByItsWord(row: Member): boolean {
   return row.state === 'joining' && row.confirmedBy === 'report'
 }
 
-/** Its slot was freed because the list did not name it, so its join may have got in since. */
+/** Its slot was freed because the list did not name it, or its group did not grow: its join may have got in since. */
 export function neverSeenIn(row: Member): boolean {
   return row.state === 'removed' && row.confirmedBy === 'list'
 }
 
-/** A row that the list does not name: a member is out; one that was on its way in, or lost there, was never seen in. */
+/** A row that its group does not name or count: a member is out; one on its way in, or lost there, was never seen in. */
 export function notListed(row: Member): Member {
   return row.state === 'joining' || row.state === 'lost'
     ? { ...row, state: 'removed', confirmedBy: 'list' }

@@ -2,7 +2,7 @@ import type { GroupFacts, JoinSlot, Member, RaftService } from '../../model/clus
 import type { Effect } from '../effect.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { freed } from './founding.ts'
-import { isInByItsWord, notListed, rowsInGroup, takenOut } from './membership.ts'
+import { isInByItsWord, notListed, rowsInGroup } from './membership.ts'
 import { type ClusterPicture, joinStepOf, machineOf, slotOf } from './picture.ts'
 import { beginRemoval } from './removal.ts'
 import { chainfireFounderIn, flaredbFounded } from './seen-founder.ts'
@@ -125,7 +125,7 @@ function suspectWithoutList(
   if (facts.toldVoters !== undefined && facts.toldVoters === before) {
     return [
       { kind: 'put-slot', slot: freed(slot) },
-      { kind: 'put-member', member: takenOut(row) },
+      { kind: 'put-member', member: notListed(row) },
       slotEvent(picture, slot, 'cluster.slot-freed', 'the size of the cluster did not grow'),
     ]
   }
@@ -205,6 +205,7 @@ function saidWithoutList(
   const known = rowsInGroup(picture.members, picture.cluster, service).filter((row) => row.voter).length
   // S8 freed its slot before it got in: its group counts one voter more than we know.
   const isMissed = facts.toldVoters !== undefined && facts.toldVoters > known
+  const isUncounted = facts.toldVoters !== undefined && facts.toldVoters < known
   return picture.members
     .filter(
       (row) =>
@@ -216,7 +217,13 @@ function saidWithoutList(
         cameInLate(picture, service, row),
     )
     .map(
-      (row): Effect => ({ kind: 'put-member', member: { ...row, state: 'member', confirmedBy: 'report' } }),
+      (row): Effect => ({
+        kind: 'put-member',
+        member:
+          isInByItsWord(row) && isUncounted
+            ? notListed(row)
+            : { ...row, state: 'member', confirmedBy: 'report' },
+      }),
     )
 }
 

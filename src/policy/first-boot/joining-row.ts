@@ -5,15 +5,16 @@ import type { GateSnapshot } from './gate-snapshot.ts'
 
 /**
  * The id that fresh data gets: that of this boot's other group where this group never knew it, or the one that this
- * boot was given and never sent; else one that nobody ever had.
+ * boot was given and never sent, or never got in by; else one that nobody ever had.
  */
 export function newMemberId(snapshot: GateSnapshot, service: RaftService): string {
   const own = snapshot.members.filter((row) => row.machineId === snapshot.machine.id)
   const ofBoot = own.filter((row) => row.bootId === snapshot.attempt.bootId)
-  const unsent = ofBoot.find(
-    (row) => row.service === service && row.state === 'removed' && row.confirmedBy === 'report',
+  // What asks in its name may be a repeat on the wire, while the machine acts on the first answer still.
+  const given = ofBoot.find(
+    (row) => row.service === service && row.state === 'removed' && row.confirmedBy !== undefined,
   )
-  if (unsent !== undefined) return unsent.memberId
+  if (given !== undefined) return given.memberId
   const other = ofBoot.find((row) => row.service !== service && row.state !== 'removed')
   const isKnown = own.some((row) => row.service === service && row.memberId === other?.memberId)
   const floor = snapshot.cluster.founding.incarnationFloor

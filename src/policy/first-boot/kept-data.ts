@@ -1,6 +1,6 @@
 import type { Cluster, JoinSlot, Member, RaftService } from '../../model/cluster.ts'
 import { type FoundingAtRedeem, mayHaveForgotten } from '../cluster/founding.ts'
-import { isInByItsWord } from '../cluster/membership.ts'
+import { isInByItsWord, neverSeenIn } from '../cluster/membership.ts'
 
 /** Which data on its disk a machine that boots may go on with. */
 export interface KeptData {
@@ -67,6 +67,8 @@ function mayBeForgotten(cluster: Cluster, rows: readonly Member[], service: Raft
     (row) =>
       row.service === service &&
       row.incarnation > floor &&
-      (row.state === 'member' || row.state === 'removing' || row.confirmedBy !== undefined),
+      (row.state === 'member' ||
+        row.state === 'removing' ||
+        (row.confirmedBy !== undefined && !neverSeenIn(row))),
   )
 }

@@ -566,6 +566,9 @@ t.test(
     }
     t.strictSame(sized(out, 3), [['node03.1', 'member']], 'S8 freed its slot too early: it counts itself')
     t.strictSame(sized(out, 2), [], 'its group does not count it')
+    const byWord = [voterNo(1), voterNo(2), voterNo(3, { state: 'joining', confirmedBy: 'report' })]
+    t.strictSame(sized(byWord, 3), [['node03.1', 'member']])
+    t.strictSame(sized(byWord, 2), [['node03.1', 'removed']], 'it says so, and its group does not count it')
     const older = [voterNo(1), voterNo(2), voterNo(3, { state: 'lost', bootId: 'b0' })]
     t.strictSame(after({ ...said, members: older }, [1, 2, 3]), [], 'that was another boot')
   },

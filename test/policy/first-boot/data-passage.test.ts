@@ -93,7 +93,10 @@ t.test('a restore undid a refound: the cluster goes on in the epoch whose data c
   ])
   t.match(effectsOf(effects, 'put-founding')[0]?.founding, { nextEpoch: Math.max(founding.nextEpoch, 4) })
   t.match(effectsOf(effects, 'bind-attempt-epoch'), [{ bootId: 'b2', epoch: 3 }])
-  t.match(effectsOf(effects, 'put-member'), [{ member: { memberId: 'node02.1', epoch: 3 } }])
+  t.match(effectsOf(effects, 'put-member'), [
+    { member: { memberId: 'node01.1', epoch: 1, state: 'lost' } },
+    { member: { memberId: 'node02.1', epoch: 3, state: 'member' } },
+  ])
   t.ok(eventTypes(effects).includes('cluster.epoch-followed'))
 
   const stays = (asked: GateSnapshot, why: string) =>

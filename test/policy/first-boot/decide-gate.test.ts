@@ -536,6 +536,24 @@ t.test(
   },
 )
 
+t.test(
+  'who was never seen in is given the same id in the same boot: it may act on its first answer still',
+  async (t) => {
+    const asked = (row: Parameters<typeof aMember>[0]) =>
+      decideGate(
+        joiner({
+          cluster: aFoundedCluster({ probe: aProbe({ leaderUrl: 'https://10.77.0.11:2379' }) }),
+          members: [aMember(), aMember({ machineId: 'm2', memberId: 'node02.1', bootId: 'b2', ...row })],
+        }),
+        chainfire,
+      ).reply
+    t.match(asked({ state: 'removed', confirmedBy: 'list' }), { action: 'join', memberId: 'node02.1' })
+    t.match(asked({ state: 'removed', confirmedBy: 'report' }), { memberId: 'node02.1' }, 'given back unsent')
+    t.match(asked({ state: 'removed' }), { memberId: 'node02.2' }, 'it was in, and its data is set aside')
+    t.match(asked({ state: 'removed', confirmedBy: 'list', bootId: 'b0' }), { memberId: 'node02.2' })
+  },
+)
+
 t.test('a boot that was configured for another cluster opens no gate of this one', async (t) => {
   const { reply, effects } = decideGate(joiner({ configuredFor: 'c0' }), chainfire)
   t.strictSame(reply, { kind: 'stale', reason: 'stale-cluster' })
