@@ -177,7 +177,8 @@ function tablesOver(store: MemoryStore): Tables {
     reachStage: (bootId: string, stage: BootAttempt['stage']) =>
       change(store.rows.attempts, bootId, { stage }),
     makeCurrent: (bootId: string, machineId: string, atMs: number) => {
-      change(store.rows.attempts, bootId, { status: 'current', heardAtMs: atMs })
+      const { endedAtMs: _at, end: _end, ...own } = store.rows.attempts.get(bootId) ?? ({} as BootAttempt)
+      store.rows.attempts.set(bootId, { ...own, status: 'current', heardAtMs: atMs })
       for (const boot of store.rows.attempts.values()) {
         if (boot.machineId !== machineId || boot.bootId === bootId || boot.status === 'superseded') continue
         change(store.rows.attempts, boot.bootId, {

@@ -75,8 +75,9 @@ function playToTheEnd(world: World, operator: Operator, { seed }: Script, say: (
     const isClosed = world.store.rows.cluster.founding.state === 'closed'
     const line = act(world, operator, random)
     say(line)
-    // A person may tidy up by hand what is left of it.
-    if (isClosed && !line.startsWith('operator:')) checkClosed(world, tables)
+    // A person may tidy up by hand what is left of it, or bring an older state of it back.
+    const isByHand = line.startsWith('operator:') || line === 'the backup is restored'
+    if (isClosed && !isByHand) checkClosed(world, tables)
   }
 }
 

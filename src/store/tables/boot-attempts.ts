@@ -57,7 +57,7 @@ export class BootAttemptsTable {
       loaderSent: db.prepare('UPDATE boot_attempt SET loader_sent_at_ms = ? WHERE boot_id = ?'),
       pinImage: db.prepare('UPDATE boot_attempt SET image_id = ? WHERE boot_id = ?'),
       makeCurrent: db.prepare(
-        "UPDATE boot_attempt SET status = 'current', heard_at_ms = ? WHERE boot_id = ?",
+        "UPDATE boot_attempt SET status = 'current', heard_at_ms = ?, ended_at_ms = NULL, ending = NULL WHERE boot_id = ?",
       ),
       supersede: db.prepare(`
         UPDATE boot_attempt SET status = 'superseded', ended_at_ms = coalesce(ended_at_ms, @atMs),
@@ -157,6 +157,7 @@ export class BootAttemptsTable {
     this.#byId.forget(bootId)
   }
 
+  /** Its redemption makes it the machine's; also one that a later script fetch had abandoned. */
   makeCurrent(bootId: string, machineId: string, atMs: number): void {
     this.#statements.makeCurrent.run(atMs, bootId)
     this.#statements.supersede.run({ bootId, machineId, atMs })
