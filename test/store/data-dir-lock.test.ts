@@ -19,7 +19,10 @@ t.test('two servers on one data directory', { timeout: 240_000 }, async (t) => {
   t.same(await second.ended(), { code: 1, signal: null }, 'the second refuses to start')
   const said = second.output.join('\n')
   t.match(said, `data_dir ${first.dataDir}: got one that process ${first.pid} serves from`)
-  t.match(said, `want one that no server has open\ncure: stop process ${first.pid}, or give`)
+  t.match(
+    said,
+    `want one that no server has open (data-dir-in-use)\ncure: stop process ${first.pid}, or give`,
+  )
   t.notMatch(said, /\n {4}at /, 'without a stack')
 
   t.equal((await first.ask('GET', '/machines')).status, 200, 'the first goes on serving')
