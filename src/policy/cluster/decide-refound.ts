@@ -6,7 +6,7 @@ import { armed } from '../machine/decide-arm.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { type ClusterReply, targetFault } from './decide-move.ts'
-import { newStart, reopenedFor } from './founding.ts'
+import { mayHaveForgotten, newStart, reopenedFor } from './founding.ts'
 import { leaderSeenWithin } from './leaders.ts'
 import { rowsInGroup } from './membership.ts'
 import { type ClusterPicture, machineOf } from './picture.ts'
@@ -105,9 +105,10 @@ function fault(picture: ClusterPicture, wish: RefoundWish): Refusal | undefined 
     )
   }
   // A row in state member is not known to be lost: its disk has the state, or its RAM as long as it was not booted.
-  // A restored server may have forgotten members.
+  // A restored server may have forgotten members, whatever rows have come since.
   const rows = rowsInGroup(picture.members, cluster, 'chainfire')
-  const hasForgotten = rows.length === 0 && cluster.founding.incarnationFloor > 0
+  const isEmpty = rows.length === 0 && cluster.founding.incarnationFloor > 0
+  const hasForgotten = isEmpty || mayHaveForgotten(cluster.founding)
   const mayHaveState = hasForgotten || rows.some((row) => row.state === 'member')
   if (!mayHaveState) return undefined
   return refusal(

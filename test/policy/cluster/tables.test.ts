@@ -196,6 +196,10 @@ t.test('F12: refound refuses while anything may live, and believes only the name
   const { leaderUrl: _none, ...probe } = aPicture().cluster.probe
   const alone = aPicture({ cluster: aFoundedCluster({ probe: { ...probe, result: 'no-leader' } }) })
   t.match(decideRefound(alone, wish).reply, { code: 'survivor' })
+  const row = voterNo(3, { state: 'joining', incarnation: 1001 })
+  const restored = founding({ ...dark, members: [row] }, { frozenBy: 'restore', incarnationFloor: 1000 })
+  t.match(decideRefound(restored, wish).reply, { code: 'state-may-exist' }, 'members may be forgotten')
+  t.match(decideRefound({ ...dark, members: [row] }, wish).reply, { kind: 'done' })
 })
 
 t.test(
