@@ -221,7 +221,12 @@ function cure(world: World, operator: Operator, round: number): string[] {
     const isUnknown =
       world.livingGroups('flaredb').length === 0 &&
       world.nodes.some((node) => node.lastShut === 'flaredb-unknown' || node.lastShut === 'flaredb-there')
-    if (isDead || isStuck || isUnknown) {
+    // Each of two that a restore forgot leads its own: all are up, and still the gate says that one is there.
+    const isSplit =
+      round > 60 &&
+      world.livingGroups('flaredb').length > 1 &&
+      world.nodes.some((node) => node.lastShut === 'flaredb-there')
+    if (isDead || isStuck || isUnknown || isSplit) {
       const inGroup = voters.filter((node) => world.truth.groupOf(node, 'chainfire') !== undefined)
       // The gate names one that the tables know as a member; where there is none, it says to boot this one again.
       const to = inGroup.find((node) => hasChainfireRow(world, node.id)) ?? inGroup[0]
@@ -240,6 +245,12 @@ function cure(world: World, operator: Operator, round: number): string[] {
         if (isUnnamed || to.phase === 'done' || (to.phase === 'steps' && isOver)) {
           must(`arm ${to.name}`, operator.arm(to.id), ['sole-member', 'still-member'])
           restart(world, to.id)
+        }
+        // The other note: who has its FlareDB already runs without the new one until it boots again.
+        for (const other of isMoved && isSplit ? voters : []) {
+          if (other === to || other.step === 'flaredb-cluster-join') continue
+          must(`arm ${other.name}`, operator.arm(other.id), ['sole-member', 'still-member'])
+          restart(world, other.id)
         }
       }
     }

@@ -170,12 +170,13 @@ export class Operator {
       // Of a group that is gone for good, where another lives, there is nothing to take it out of.
       const isGone = !truth.canLive(group, nodes) && this.#world.livingGroups(group.service).length > 0
       if (isGone) continue
-      if (truth.leader(group, nodes) === undefined) {
+      // Nor does a group remove its last member.
+      if (truth.leader(group, nodes) === undefined || group.members.size === 1) {
         return {
           kind: 'refused',
           status: 409,
           code: 'not-now',
-          detail: 'its group has no leader',
+          detail: 'its group has no leader, or nobody else',
           cure: 'wait',
         }
       }
