@@ -141,6 +141,10 @@ export interface Member {
   readonly epoch: number
   readonly bootId: string
   readonly state: MemberState
+  /**
+   * Whose word the state stands on, its machine's or its group's. `joining` by `report`: it says that it is in, the group is
+   * asked. `removed` by `report`: given back unsent; by `list`: never seen in; by neither: it was in, and is out.
+   */
   readonly confirmedBy?: 'report' | 'list'
 }
 

@@ -7,6 +7,7 @@ import { type Refusal, refusal } from '../refusal.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { activeFault, type ClusterReply } from './decide-move.ts'
 import { isFlaredbLost } from './decide-tick.ts'
+import { discardFault } from './discard-state.ts'
 import { freed } from './founding.ts'
 import { freshGroup } from './leaders.ts'
 import { isFromBeforeRestore, rowsInGroup, takenOut } from './membership.ts'
@@ -29,7 +30,7 @@ export function decideFlaredbMove(picture: ClusterPicture, wish: FlaredbMoveWish
   const { to, isHolderOff } = wish
   const { cluster, nowMs } = picture
   const row = picture.serviceFoundings.find((candidate) => candidate.service === 'flaredb')
-  const isLost = row?.state === 'done' && (isFlaredbLost(picture) || wish.discardsStateOf !== undefined)
+  const isStateGone = row?.state === 'done' && (isFlaredbLost(picture) || wish.discardsStateOf !== undefined)
   const wrong = moveFault(picture, row, wish)
   if (wrong !== undefined) return { reply: wrong, reason: wrong.code, effects: [] }
   const slot = slotOf(picture, 'flaredb-cluster-join')
@@ -50,20 +51,20 @@ export function decideFlaredbMove(picture: ClusterPicture, wish: FlaredbMoveWish
         machineId: to.id,
       },
     },
-    ...(isLost && iam !== undefined
+    ...(isStateGone && iam !== undefined
       ? [{ kind: 'put-service-founding', row: { ...iam, state: 'none' } } as const]
       : []),
     { kind: 'put-slot', slot: freed(slot) },
     // Out of the group that is given up, not lost in the one that begins.
     ...out.map((member: Member): Effect => ({ kind: 'put-member', member: takenOut(member) })),
-    ...(before === undefined || isLost ? [] : fenced(before, nowMs)),
+    ...(before === undefined || isStateGone ? [] : fenced(before, nowMs)),
     clusterEvent(
       cluster,
       nowMs,
       'cluster.flaredb-moved',
       {
         from: before?.name ?? null,
-        lost: isLost,
+        lost: isStateGone,
         holder_is_off: isHolderOff,
         discards_state: wish.discardsStateOf !== undefined,
       },
@@ -72,7 +73,7 @@ export function decideFlaredbMove(picture: ClusterPicture, wish: FlaredbMoveWish
   ]
   const notes = [
     `${to.name} founds FlareDB at its gate; arm and reboot it if its FlareDB step is over`,
-    ...(isLost || out.some(({ state }) => state === 'member')
+    ...(isStateGone || out.some(({ state }) => state === 'member')
       ? ['machines whose FlareDB step is over run without it until they boot again']
       : []),
   ]
@@ -121,15 +122,8 @@ function moveFault(
       'bring its other members up; to give it up, switch its members off first',
     )
   }
-  if (discardsStateOf !== undefined && discardsStateOf !== cluster.name) {
-    return refusal(
-      409,
-      'name-mistyped',
-      `the name typed is not ${cluster.name}`,
-      `--discard-state ${cluster.name}`,
-      'discard_state',
-    )
-  }
+  const mistyped = discardFault(cluster, discardsStateOf)
+  if (mistyped !== undefined) return mistyped
   if (row?.state === 'done' && !isLost && discardsStateOf === undefined) {
     return refusal(
       409,

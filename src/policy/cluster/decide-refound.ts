@@ -6,6 +6,7 @@ import { armed } from '../machine/decide-arm.ts'
 import { type Refusal, refusal } from '../refusal.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { type ClusterReply, targetFault } from './decide-move.ts'
+import { discardFault } from './discard-state.ts'
 import { mayHaveForgotten, newStart, reopenedFor } from './founding.ts'
 import { leaderSeenWithin } from './leaders.ts'
 import { rowsInGroup } from './membership.ts'
@@ -85,15 +86,8 @@ function fault(picture: ClusterPicture, wish: RefoundWish): Refusal | undefined 
     )
   }
   if (wish.discardsStateOf === cluster.name) return undefined
-  if (wish.discardsStateOf !== undefined) {
-    return refusal(
-      409,
-      'name-mistyped',
-      `the name typed is not ${cluster.name}`,
-      `--discard-state ${cluster.name}`,
-      'discard_state',
-    )
-  }
+  const mistyped = discardFault(cluster, wish.discardsStateOf)
+  if (mistyped !== undefined) return mistyped
   const survivor = survivorOf(picture)
   const discard = `pilotlight cluster refound ${cluster.name} --machine ${wish.machine.name} --discard-state ${cluster.name}`
   if (survivor !== undefined) {

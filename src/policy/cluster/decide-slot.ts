@@ -71,7 +71,7 @@ export function decideSlotFree(picture: ClusterPicture, step: GatedStep): Decisi
 
 /**
  * The cluster is founded, a restore left Chainfire's founder in its slot, and it answers as a member of what it founded: it
- * does not ask again. One that founds still does, and is given a fresh id.
+ * does not ask again. One that founds still does, and is told the same id.
  */
 function answersAsFounder({ cluster, nowMs }: ClusterPicture, slot: JoinSlot, row: Member): boolean {
   if (cluster.founding.state !== 'founded' || row.service !== 'chainfire' || slot.action !== 'found')

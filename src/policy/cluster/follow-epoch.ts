@@ -1,18 +1,18 @@
-import type { Cluster, JoinSlot, Member, ServiceFounding } from '../../model/cluster.ts'
 import type { Effect } from '../effect.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { mayHaveForgotten, newStart } from './founding.ts'
 import { knownLeader } from './leaders.ts'
+import type { ClusterPicture } from './picture.ts'
+
+/** What both a picture and a gate's snapshot hold. */
+type Seen = Pick<ClusterPicture, 'cluster' | 'members' | 'nowMs'>
 
 /**
  * A restore may have undone a `refound`: a machine then brings the data of an epoch younger than the tables know. Theirs is
  * the group that lives, as long as nobody has been let into the older one since, no list has named its members (F18: then
  * the younger one's may be in it), and nobody is seen to lead it.
  */
-export function mayFollow(
-  seen: { readonly cluster: Cluster; readonly members: readonly Member[]; readonly nowMs: number },
-  epoch: number,
-): boolean {
+export function mayFollow(seen: Seen, epoch: number): boolean {
   const { founding } = seen.cluster
   const hasJoinedSince = seen.members.some(
     (row) =>
@@ -38,13 +38,7 @@ export function followEpoch(
     serviceFoundings,
     members,
     nowMs,
-  }: {
-    readonly cluster: Cluster
-    readonly slots: readonly JoinSlot[]
-    readonly serviceFoundings: readonly ServiceFounding[]
-    readonly members: readonly Member[]
-    readonly nowMs: number
-  },
+  }: Pick<ClusterPicture, 'slots' | 'serviceFoundings'> & Seen,
   epoch: number,
 ): Effect[] {
   const { holderMachineId: _machine, holderBootId: _boot, ...founding } = cluster.founding

@@ -19,7 +19,7 @@ export interface ClusterPicture extends Moment {
   readonly addresses: ReadonlyMap<string, Ipv4>
   /** True when the founder's current boot has reported anything. */
   readonly holderHasReported: boolean
-  /** Boots whose own step succeeded, as `boot step`, of the boots above. */
+  /** Boots whose own step succeeded, or is implied by a later one, as `boot step`, of the boots above. */
   readonly succeededSteps: ReadonlySet<string>
 }
 

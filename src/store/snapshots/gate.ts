@@ -13,6 +13,7 @@ export function readGateSnapshot(view: View, bootId: string, step: GatedStep): G
   const redeemed = view.redemptions.ofBoot(bootId)
   if (attempt === undefined || machine === undefined || cluster === undefined || redeemed === undefined)
     return undefined
+  const slots = view.membership.allSlots(cluster.id)
   const { holderMachineId, holderBootId } = cluster.founding
   const holderBoot = holderBootId === undefined ? undefined : view.attempts.byId(holderBootId)
   return {
@@ -21,8 +22,8 @@ export function readGateSnapshot(view: View, bootId: string, step: GatedStep): G
     attempt,
     cluster,
     steps: view.attempts.steps(bootId),
-    slot: view.membership.slot(cluster.id, step),
-    slots: view.membership.allSlots(cluster.id),
+    slot: slots.find((row) => row.step === step) ?? view.membership.slot(cluster.id, step),
+    slots,
     queue: view.membership.queue(cluster.id, step).map((entry) => ({
       ...entry,
       role: view.machines.byId(entry.machineId)?.role ?? 'worker',

@@ -93,7 +93,6 @@ const CURE_OF_DECISION: Readonly<Record<string, string>> = {
     'bring up what may have its data; else: pilotlight cluster founding move --service flaredb --to M',
   'cluster-lost': 'pilotlight cluster refound --machine M',
   'cluster-frozen': 'pilotlight cluster unfreeze --as open|founded',
-  'cluster-closed': 'the cluster is deleted: put the machine into another one;',
 }
 
 function gateReason(c: Case): string {
