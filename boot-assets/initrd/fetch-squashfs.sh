@@ -15,12 +15,15 @@ PAUSE_SECONDS=${PILOTLIGHT_PAUSE_SECONDS:-5}
 # Tries one after the other that bring nothing new, and answers that there is no room yet: two hours of them.
 MAX_TRIES=${PILOTLIGHT_MAX_TRIES:-12}
 MAX_WAITS=${PILOTLIGHT_MAX_WAITS:-1440}
+# While bytes come, and while there is no room yet, the server hears of it so often: its boot token lives for 15 min from that.
+TELL_SECONDS=${PILOTLIGHT_TELL_SECONDS:-60}
 # What the system wants beside it to come up at all.
 SPARE_KIB=24576
 directory=$1
 file=$directory/root.squashfs
 said=$directory/.wget
 mounted=
+teller=
 
 say() { printf 'pilotlight: %s\n' "$*" >&2; }
 
@@ -46,14 +49,14 @@ mac=$(word mac)
 [ -n "$url" ] || exit 2
 $b mkdir -p "$directory"
 
-size() { $b stat -c %s "$file" 2>/dev/null || echo 0; }
+size() { $b stat -c %s "${1:-$file}" 2>/dev/null || echo 0; }
 
-# watch PID   hangs a transfer up that does not move, and says how far one is that does.
+# watch PID FILE   hangs a transfer up that does not move, and says how far one is that does.
 watch() {
-  before=$(size) quiet=0 second=0
+  before=$(size "$2") quiet=0 second=0
   while [ "$quiet" -lt "$PATIENCE_SECONDS" ]; do
     $b sleep 1
-    now=$(size) second=$((second + 1)) quiet=$((quiet + 1))
+    now=$(size "$2") second=$((second + 1)) quiet=$((quiet + 1))
     if [ "$now" != "$before" ]; then quiet=0; fi
     before=$now
     if [ $((second % 10)) = 0 ]; then say "$((now / 1048576)) MiB of ${bytes:+$((bytes / 1048576)) MiB} are here"; fi
@@ -65,7 +68,7 @@ watch() {
 get() {
   $b wget -q ${3:+"$3"} -O "$2" "$1" >/dev/null 2>"$said" &
   fetcher=$!
-  watch "$fetcher" &
+  watch "$fetcher" "$2" &
   watcher=$!
   wait "$fetcher" 2>/dev/null
   code=$?
@@ -79,9 +82,22 @@ tell() {
   [ -z "$server" ] || [ -z "$mac" ] || PATIENCE_SECONDS=5 get "$server/beacon/$mac/$1" /dev/null || :
 }
 
+# tell_progress   for as long as it runs: how much is here, now and then, where that is not what it was the last time.
+tell_progress() {
+  said=/dev/null told=0 second=0
+  while $b sleep 1; do
+    second=$((second + 1))
+    [ $((second % TELL_SECONDS)) = 0 ] || continue
+    has=$(size)
+    [ "$has" = "$told" ] || tell "squashfs-progress?bytes=$has"
+    told=$has
+  done
+}
+
 # give_up WORD SENTENCE   the words are those that the server knows (docs/boot-protocol.md).
 give_up() {
   say "no root filesystem: $2"
+  [ -z "$teller" ] || kill "$teller" 2>/dev/null
   tell "squashfs-failed?why=$1&bytes=$(size)"
   $b rm -f "$file" "$said"
   [ -z "$mounted" ] || $b umount "$directory"
@@ -129,7 +145,10 @@ fetch() {
     *"HTTP/1."?" 503"* | *"HTTP/1."?" 429"*)
       waits=$((waits + 1))
       [ "$waits" -lt "$MAX_WAITS" ] || give_up busy "$url is not given out: $error"
-      [ $((waits % 12)) != 1 ] || say "the server has no room for another transfer yet; asking again every $PAUSE_SECONDS s"
+      if [ $((waits % 12)) = 1 ]; then
+        say "the server has no room for another transfer yet; asking again every $PAUSE_SECONDS s"
+        tell "squashfs-waiting?bytes=$has"
+      fi
       $b sleep "$PAUSE_SECONDS"
       continue
       ;;
@@ -164,8 +183,11 @@ if [ -z "${PILOTLIGHT_NO_TMPFS:-}" ]; then
   mounted=1
 fi
 say "fetching $url${bytes:+, $((bytes / 1048576)) MiB}"
+tell_progress >/dev/null 2>&1 &
+teller=$!
 fetch
 until is_right; do fetch; done
+kill "$teller" 2>/dev/null
 tell "squashfs-loaded?bytes=$(size)"
 $b rm -f "$said"
 say "the root filesystem is here and whole"

@@ -14,6 +14,13 @@ export interface DiagnosisAnswer {
   readonly for_ms: number
   readonly limit_ms: number | null
   readonly gate: { readonly reason: string; readonly detail: string } | null
+  /** How far stage 1 is with a root that is a squashfs of its own, while it tells of it. */
+  readonly root: {
+    readonly bytes: number
+    readonly file_bytes: number | null
+    readonly told_at: string
+    readonly is_waiting: boolean
+  } | null
   readonly clock_skew_ms: number | null
   readonly findings: readonly {
     readonly code: string
@@ -72,6 +79,7 @@ export function printClusterDiagnosis({ machines, drift }: ClusterDiagnosisAnswe
 export function printDiagnosis(diagnosis: DiagnosisAnswer): void {
   const paint = paintFor(process.stdout)
   console.log(paint(TINTS[diagnosis.standing] ?? 'dim', standingLine(diagnosis)))
+  if (diagnosis.root !== null) console.log(rootLine(diagnosis.root))
   for (const line of findingLines(diagnosis, paint)) console.log(line)
 }
 
@@ -92,6 +100,21 @@ export function standingLine({ name, standing, stage, step, for_ms, limit_ms }: 
   const limit = limit_ms === null || standing === 'ready' ? '' : ` (limit ${Math.round(limit_ms / 1000)} s)`
   const time = standing === 'idle' || standing === 'unseen' ? '' : ` for ${seconds} s${limit}`
   return `${name}: ${standing}${where}${time}`
+}
+
+/** `  its root: 120 of 400 MiB (30 %), told at 2026-11-29T12:00:00.000Z`. */
+export function rootLine({
+  bytes,
+  file_bytes,
+  told_at,
+  is_waiting,
+}: NonNullable<DiagnosisAnswer['root']>): string {
+  const mib = (count: number) => Math.floor(count / 2 ** 20)
+  const of =
+    file_bytes === null
+      ? `${mib(bytes)} MiB`
+      : `${mib(bytes)} of ${mib(file_bytes)} MiB (${Math.floor((100 * bytes) / Math.max(file_bytes, 1))} %)`
+  return `  its root: ${of}${is_waiting ? ', and it waits for room' : ''}, told at ${told_at}`
 }
 
 function placeOf(stage: string | null, step: string | null): string {

@@ -20,14 +20,15 @@ const SHA256 = createHash('sha256').update(ROOT).digest('hex')
 type Answer = (request: http.IncomingMessage, response: http.ServerResponse, turn: number) => void
 
 /** Answers as our own server does, or as the test says; and keeps what it was asked. */
-async function serve(t: Test, answer: Answer = sendRoot) {
+async function serve(t: Test, answer: Answer = sendRoot, isDeafToBeacons = false) {
   const asked: string[] = []
   let turn = 0
   const server = http.createServer((request, response) => {
     const { range } = request.headers
     asked.push(`${request.url}${range === undefined ? '' : ` ${range}`}`)
-    if (request.url?.startsWith('/beacon/')) response.end('#!ipxe\n')
-    else {
+    if (request.url?.startsWith('/beacon/')) {
+      if (!isDeafToBeacons) response.end('#!ipxe\n')
+    } else {
       turn += 1
       answer(request, response, turn)
     }
@@ -55,6 +56,28 @@ function sendRoot(request: http.IncomingMessage, response: http.ServerResponse):
 function breakOff(response: http.ServerResponse, part: Buffer, then: 'hangs-up' | 'falls-silent'): void {
   response.writeHead(200, { 'content-length': ROOT_BYTES })
   response.write(part, () => (then === 'hangs-up' ? setTimeout(() => response.destroy(), 50) : undefined))
+}
+
+/** Sends from where the client is, a tenth of it every half second. */
+function sendSlowly(request: http.IncomingMessage, response: http.ServerResponse): void {
+  let from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  response.writeHead(from === 0 ? 200 : 206, { 'content-length': ROOT_BYTES - from })
+  const timer = setInterval(() => {
+    response.write(ROOT.subarray(from, from + ROOT_BYTES / 10))
+    from += ROOT_BYTES / 10
+    if (from < ROOT_BYTES) return
+    clearInterval(timer)
+    response.end()
+  }, 500)
+  response.once('close', () => clearInterval(timer))
+}
+
+/** The numbers of bytes that beacons of one stage told of, in order. */
+function toldOf(asked: readonly string[], stage: string): readonly number[] {
+  return asked.flatMap((line) => {
+    const [, bytes] = new RegExp(`^/beacon/02-00-00-00-00-01/${stage}\\?bytes=(\\d+)$`).exec(line) ?? []
+    return bytes === undefined ? [] : [Number(bytes)]
+  })
 }
 
 interface Run {
@@ -144,6 +167,47 @@ t.test('a server without room is asked again', { skip }, async (t) => {
   t.equal(code, 0, output)
   t.equal(asked.filter((line) => line.startsWith('/images')).length, 20)
   t.equal(output.match(/no room for another transfer yet/g)?.length, 2, 'said now and then')
+  t.strictSame(toldOf(asked, 'squashfs-waiting'), [0, 0], 'and the server is told as often')
+})
+
+t.test('what the server hears while a transfer runs', { skip, jobs: 3 }, async (t) => {
+  t.test('a slow transfer: the server hears how far it is, now and then, and its end last', async (t) => {
+    const { asked, base } = await serve(t, sendSlowly)
+    const { code, output, root } = await run(t, base, { env: { PILOTLIGHT_TELL_SECONDS: '2' } })
+    t.equal(code, 0, output)
+    t.ok(root?.equals(ROOT))
+    const told = toldOf(asked, 'squashfs-progress')
+    t.ok(told.length >= 1 && told.length <= 2, `5 s, every 2 s: ${told}`)
+    t.ok(
+      told.every((bytes, at) => bytes > (told[at - 1] ?? 0) && bytes < ROOT_BYTES),
+      'more each time',
+    )
+    t.match(asked.at(-1), /squashfs-loaded/)
+    t.equal(asked.length, 2 + told.length, 'and nothing else is asked')
+  })
+
+  t.test('one that stands still tells nothing, and one that breaks off goes on telling', async (t) => {
+    const { asked, base } = await serve(t, (request, response, turn) => {
+      if (turn === 1) breakOff(response, ROOT.subarray(0, 1_000_000), 'falls-silent')
+      else sendSlowly(request, response)
+    })
+    const env = { PILOTLIGHT_TELL_SECONDS: '1', PILOTLIGHT_PATIENCE_SECONDS: '4' }
+    const { code, output, root } = await run(t, base, { env })
+    t.equal(code, 0, output)
+    t.ok(root?.equals(ROOT))
+    const told = toldOf(asked, 'squashfs-progress')
+    t.equal(told.filter((bytes) => bytes === 1_000_000).length, 1, `${told}`)
+    t.ok((told.at(-1) ?? 0) > 1_000_000)
+  })
+
+  t.test('a server that does not answer what it is told keeps no transfer up', async (t) => {
+    const { asked, base } = await serve(t, sendSlowly, true)
+    const { code, output, root } = await run(t, base, { env: { PILOTLIGHT_TELL_SECONDS: '1' } })
+    t.equal(code, 0, output)
+    t.ok(root?.equals(ROOT))
+    t.ok(toldOf(asked, 'squashfs-progress').length > 0)
+    t.equal(asked.filter((line) => line.startsWith('/images')).length, 1)
+  })
 })
 
 t.test('wrong bytes once, as of a cache that was mended, are fetched anew', { skip }, async (t) => {

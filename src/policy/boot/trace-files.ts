@@ -70,10 +70,19 @@ export function traceScript(
   return note === undefined ? decision : { ...decision, effects: [...decision.effects, note] }
 }
 
+/** What stage 1 says of its root: how far it is, that it waits for its turn, that it has it, that it cannot have it. */
+export const ROOT_STAGES = [
+  'squashfs-progress',
+  'squashfs-waiting',
+  'squashfs-loaded',
+  'squashfs-failed',
+] as const
+export type RootStage = (typeof ROOT_STAGES)[number]
+
 /** What stage 1 says of its root; of the reason only words that we know. */
 export function traceRootTold(
   snapshot: FileSentSnapshot,
-  key: 'squashfs-loaded' | 'squashfs-failed',
+  key: RootStage,
   facts: TraceFacts,
 ): readonly Effect[] {
   const note = noteFor(snapshot, snapshot.latestAttempt, 'http', key, facts)

@@ -7,6 +7,7 @@ import { LOADING_CAUSES } from './causes/loading.ts'
 import { ROOT_CAUSES } from './causes/root.ts'
 import { SERVICE_CAUSES } from './causes/service.ts'
 import { SYSTEM_CAUSES } from './causes/system.ts'
+import { type RootProgress, rootProgressOf } from './root-progress.ts'
 import { type Situation, situationOf } from './situation.ts'
 import type { DiagnosisSnapshot } from './snapshot.ts'
 
@@ -38,6 +39,8 @@ export interface Diagnosis {
   readonly situation: Situation
   /** The likeliest first. */
   readonly findings: readonly Finding[]
+  /** While stage 1 fetches a root of its own, and tells of it. */
+  readonly rootProgress?: RootProgress
 }
 
 const ORDER: readonly Likelihood[] = ['certain', 'likely', 'possible']
@@ -49,10 +52,12 @@ export function diagnose(snapshot: DiagnosisSnapshot): Diagnosis {
   const findings = CAUSES.filter(
     ({ when }) => when === 'always' || when.includes(situation.standing),
   ).flatMap((cause) => findingsOf(cause, c))
+  const rootProgress = snapshot.records === undefined ? undefined : rootProgressOf(snapshot.records)
   // Equal likelihoods keep the order of the rows.
   return {
     situation,
     findings: findings.sort((a, b) => ORDER.indexOf(a.likelihood) - ORDER.indexOf(b.likelihood)),
+    ...(rootProgress === undefined ? {} : { rootProgress }),
   }
 }
 

@@ -82,10 +82,15 @@ function lastMoveMs({ records }: DiagnosisSnapshot, stage: Stage): number {
   const begun = records.steps.find((step) => step.step === stage)?.startedAtMs ?? 0
   // The next step begins when its service has started, which is counted from the end of the one before.
   const ended = records.steps.find((step) => step.step === stage)?.endedAtMs ?? 0
-  const files = records.traces
-    .filter((row) => (row.kind === 'tftp' || row.kind === 'http') && row.times <= MOST_TRANSFERS)
-    .map((row) => row.lastAtMs)
+  const files = records.traces.filter(isMovement).map((row) => row.lastAtMs)
   return Math.max(entered, begun, ended, ...(stageRank(stage) <= stageRank('initrd-sent') ? files : []))
+}
+
+/** Progress that stage 1 tells of is written down only where there is some. */
+function isMovement({ kind, key, times }: TraceRecord): boolean {
+  if (kind === 'http' && key === 'squashfs-progress') return true
+  if (kind === 'http' && key === 'squashfs-waiting') return false
+  return (kind === 'tftp' || kind === 'http') && times <= MOST_TRANSFERS
 }
 
 /** The parking script that is the last script it got, where it has not come to its image. */

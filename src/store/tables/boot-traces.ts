@@ -1,4 +1,4 @@
-import type { TraceNote, TraceRecord } from '../../model/boot-trace.ts'
+import type { TraceKind, TraceNote, TraceRecord } from '../../model/boot-trace.ts'
 import type { Db } from '../open-database.ts'
 import type { Row } from './rows.ts'
 
@@ -14,6 +14,7 @@ export class BootTracesTable {
         SELECT boot_id, @kind, @key, @atMs, @atMs, 1, @bytes, @retries, @facts FROM boot_attempt WHERE boot_id = @bootId
         ON CONFLICT (boot_id, kind, key) DO UPDATE SET last_at_ms = max(last_at_ms, @atMs), times = times + 1,
           bytes = bytes + @bytes, retries = retries + @retries, facts = @facts`),
+      one: db.prepare('SELECT * FROM boot_trace WHERE boot_id = ? AND kind = ? AND key = ?'),
       ofBoot: db.prepare('SELECT * FROM boot_trace WHERE boot_id = ? ORDER BY first_at_ms, kind, key'),
     }
   }
@@ -21,6 +22,11 @@ export class BootTracesTable {
   note(bootId: string, note: TraceNote): void {
     const { kind, key, atMs, bytes = 0, retries = 0, facts } = note
     this.#statements.note.run({ bootId, kind, key, atMs, bytes, retries, facts: JSON.stringify(facts) })
+  }
+
+  oneOf(bootId: string, kind: TraceKind, key: string): TraceRecord | undefined {
+    const row = this.#statements.one.get(bootId, kind, key) as Row | undefined
+    return row === undefined ? undefined : traceOf(row)
   }
 
   /** In the order in which each first happened. */

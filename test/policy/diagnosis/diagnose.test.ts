@@ -14,6 +14,7 @@ import {
   aMachine,
   aMember,
   anAttempt,
+  anImage,
   aSlot,
   effectsOf,
   eventTypes,
@@ -95,6 +96,48 @@ t.test('a transfer that moves is movement; one that begins again and again is no
   t.equal(situationOf(aSnapshot({ ...slow, traces: [{ ...transfer, times: 4 }] })).standing, 'stalled')
   t.end()
 })
+
+t.test(
+  'a root that stage 1 tells of: movement while it grows, how far it is, and since when it is not',
+  (t) => {
+    const image = anImage({ files: [{ name: 'root.squashfs', role: 'squashfs', bytes: 4000, sha256: 'aa' }] })
+    const facts = { bytes: 1000, file_bytes: 4000 }
+    const told = aTrace({ kind: 'http', key: 'squashfs-progress', times: 14, lastAtMs: NOW - 50_000, facts })
+    const at = { stage: 'initrd-sent', forSeconds: 900, image } as const
+    t.match(diagnose(aSnapshot({ ...at, traces: [told] })), {
+      situation: { standing: 'moving' },
+      rootProgress: { bytes: 1000, fileBytes: 4000, toldAtMs: NOW - 50_000, isWaiting: false },
+      findings: [],
+    })
+    const silent = { ...told, lastAtMs: NOW - 200_000 }
+    t.match(diagnose(aSnapshot({ ...at, traces: [silent] })), {
+      situation: { standing: 'stalled' },
+      findings: [
+        {
+          code: 'root-not-loaded',
+          evidence:
+            'stage 1 had 1000 of 4000 bytes of root.squashfs 200 s ago, and has told of no more since',
+        },
+      ],
+    })
+    const waits = aTrace({ kind: 'http', key: 'squashfs-waiting', times: 5, lastAtMs: NOW - 20_000, facts })
+    t.match(diagnose(aSnapshot({ ...at, traces: [silent, waits] })), {
+      situation: { standing: 'stalled' },
+      rootProgress: { isWaiting: true },
+      findings: [
+        {
+          likelihood: 'certain',
+          evidence: /no room for its transfer.*; 1000 of 4000 bytes were there 20 s ago/,
+        },
+      ],
+    })
+    for (const over of ['squashfs-loaded', 'squashfs-failed']) {
+      const later = aTrace({ kind: 'http', key: over, facts: { bytes: 4000, why: 'refused' } })
+      t.equal(diagnose(aSnapshot({ ...at, traces: [told, later] })).rootProgress, undefined, over)
+    }
+    t.end()
+  },
+)
 
 t.test('tftp-stopped: the first block that nobody acknowledges', (t) => {
   const facts = { end: 'timed-out', confirmed_bytes: 0, file_bytes: 70_000 }

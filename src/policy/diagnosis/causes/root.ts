@@ -1,6 +1,7 @@
 import type { ImageFile } from '../../../model/image.ts'
 import type { RootFailure } from '../../boot/decide-beacon.ts'
 import { ago, type Case, type Cause, type Evidence, STUCK, times } from '../cause.ts'
+import { bytesOf, rootProgressOf } from '../root-progress.ts'
 
 /** What stage 1 says when it cannot have its root, and what an operator does about it. */
 const SAID: { readonly [Why in RootFailure]: { readonly text: string; readonly cure: string } } = {
@@ -90,9 +91,14 @@ function failureOf(c: Case) {
   }
 }
 
-/** Where stage 1 says nothing, as one of somebody's own may: what this server sent of it. */
+/** Where stage 1 has not given up: what this server sent of it, and what stage 1 told of so far, if it tells. */
 function seenFromHere(c: Case, { name }: ImageFile): Evidence | undefined {
   if (c.traces('http', 'squashfs-loaded').length > 0) return undefined
+  const progress = c.snapshot.records === undefined ? undefined : rootProgressOf(c.snapshot.records)
+  if (progress?.isWaiting === true) {
+    const text = `stage 1 waits: whoever has ${name} has no room for its transfer (503 or 429); ${bytesOf(progress)} were there ${ago(c, progress.toldAtMs)} ago`
+    return { likelihood: 'certain', text }
+  }
   const [sent] = c.traces('http', 'squashfs:')
   if (sent?.facts.end === 'broken-off') {
     const text = `${name} broke off after ${sent.facts.confirmed_bytes} of ${sent.facts.file_bytes} bytes, ${ago(c, sent.lastAtMs)} ago`
@@ -104,6 +110,10 @@ function seenFromHere(c: Case, { name }: ImageFile): Evidence | undefined {
   const [asked] = c.traces('http', 'asked:squashfs:')
   if (asked !== undefined) {
     const text = `${name} (${asked.facts.file_bytes} bytes) was asked for ${ago(c, asked.lastAtMs)} ago and is still being read`
+    return { likelihood: 'likely', text }
+  }
+  if (progress !== undefined) {
+    const text = `stage 1 had ${bytesOf(progress)} of ${name} ${ago(c, progress.toldAtMs)} ago, and has told of no more since`
     return { likelihood: 'likely', text }
   }
   const ack = c.traces('dhcp', 'request:system').find(({ facts }) => facts.answer === 'ack')

@@ -97,7 +97,7 @@ const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
   'already-redeemed':
     'it rebooted in first boot, or somebody else took it: find out who has that address, then arm it again',
   'expired-token':
-    'the image takes longer than the token lives (15 min): arm it again and reboot it; check the link’s speed',
+    'the token lives for 15 min from the last image bytes that this server sent or was told of, and for 2 h at most: arm it again and reboot it; check the link’s speed, and where boot.image_base_url is set, that stage 1 tells how far it is (docs/boot-protocol.md)',
   'no-cluster': 'put it into a cluster: pilotlight machine edit NAME --cluster',
   'unknown-token': 'its kernel command line is of another server or an older script: reboot it',
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { printable } from '../../../net/bytes.ts'
 import { decideBeacon } from '../../../policy/boot/decide-beacon.ts'
-import { readFileSentSnapshot } from '../../../store/snapshots/file-sent.ts'
+import { readBeaconSnapshot } from '../../../store/snapshots/beacon.ts'
 import type { BootContext } from './boot-context.ts'
 import { addressOf, macOf } from './requests.ts'
 
@@ -30,7 +30,7 @@ export function addBeaconRoute(server: FastifyInstance, { store, log }: BootCont
         }
         store
           .decide(
-            (view) => readFileSentSnapshot(view, address),
+            (view) => readBeaconSnapshot(view, address),
             (snapshot) => decideBeacon(snapshot, beacon),
           )
           .catch((error: unknown) => log.warn({ err: error }, 'beacon not recorded'))

@@ -7,7 +7,7 @@ import type { OperatorContext } from './operator-context.ts'
 export function diagnosisResource(
   { store }: OperatorContext,
   machine: Machine,
-  { situation, findings }: Diagnosis,
+  { situation, findings, rootProgress }: Diagnosis,
 ) {
   const attempt = attemptThatCounts(store.lists, machine)
   const skewMs = attempt === undefined ? undefined : store.lists.attempts.clockSkewMs(attempt.bootId)
@@ -23,6 +23,15 @@ export function diagnosisResource(
     limit_ms: situation.limitMs ?? null,
     gate:
       situation.gate === undefined ? null : { reason: situation.gate.reason, detail: situation.gate.detail },
+    root:
+      rootProgress === undefined
+        ? null
+        : {
+            bytes: rootProgress.bytes,
+            file_bytes: rootProgress.fileBytes ?? null,
+            told_at: new Date(rootProgress.toldAtMs).toISOString(),
+            is_waiting: rootProgress.isWaiting,
+          },
     clock_skew_ms: skewMs ?? null,
     findings,
   }

@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
+import { formatCidr } from '../../../../src/net/ipv4.ts'
 import { BootWorld } from '../../../support/boot-world.ts'
+import { aLease, NOW } from '../../../support/builders.ts'
 
 async function setUp(t: Test): Promise<BootWorld> {
   const world = new BootWorld()
@@ -169,6 +171,68 @@ t.test('where another server sends the image files, the script itself tells of t
   t.match(told(), [{ key: 'squashfs-failed', times: 2, facts: { why: 'unknown', bytes: 7 } }])
   t.equal(await stage(), 'initrd-sent')
 })
+
+t.test(
+  'a root that another server sends for longer than the token lives: what stage 1 tells keeps it good',
+  async (t) => {
+    const MINUTE = 60_000
+    const world = new BootWorld()
+    t.teardown(() => world.close())
+    await world.addImage({ bzImage: 10, initrd: 20, 'root.squashfs': 4000 })
+    await world.serveBoot({ imageBaseUrl: 'http://10.9.9.9/images' })
+    for (const n of [1, 2]) {
+      const subnet = formatCidr(world.subnet.cidr)
+      const expiresAtMs = NOW + 1000 * MINUTE
+      const lease = aLease({ subnet, mac: world.macOf(n), address: world.addressOf(n), expiresAtMs })
+      await world.put({ kind: 'put-lease', lease })
+    }
+    const beacon = '/beacon/02-00-00-00-00-01'
+    /** A boot of machine 1 that tells `beacons`, one every 10 min; its token, 9 min after the last of them. */
+    const boot = async (beacons: readonly string[], from = 1) => {
+      // Long enough after the boot before to be another one.
+      world.passTime(2 * MINUTE)
+      await world.put({ kind: 'arm-machine', machineId: 'm1', untilMs: NOW + 1000 * MINUTE })
+      const { token } = await world.fetchScript(1)
+      await world.ask(1, `${beacon}/initrd-sent?bytes=20`)
+      for (const one of beacons) {
+        await world.events()
+        world.passTime(10 * MINUTE)
+        await world.ask(from, `${beacon}/${one}`)
+      }
+      await world.events()
+      world.passTime(9 * MINUTE)
+      return token
+    }
+    const silent = await boot([])
+    world.passTime(7 * MINUTE)
+    t.equal((await world.redeem(1, silent)).status, 401, 'nothing told: the token is good for 15 min')
+
+    for (const [what, beacons, from] of [
+      ['the same number again', ['squashfs-progress?bytes=9', 'squashfs-progress?bytes=9'], 1],
+      ['another machine’s word', ['squashfs-progress?bytes=10', 'squashfs-progress?bytes=11'], 2],
+      ['a stage nobody knows', ['squashfs-dreams?bytes=12', 'squashfs-dreams?bytes=13'], 1],
+    ] as const)
+      t.equal((await world.redeem(1, await boot(beacons, from))).status, 401, what)
+
+    const most = Array.from({ length: 13 }, (_, n) => `squashfs-progress?bytes=${n + 100}`)
+    t.equal((await world.redeem(1, await boot(most))).status, 401, 'and after 2 h no word helps')
+    const refused = (await world.events()).filter((event) => event.startsWith('token.refused'))
+    t.strictSame(refused, Array(5).fill('token.refused expired-token'))
+
+    const token = await boot([
+      'squashfs-progress?bytes=1000',
+      'squashfs-waiting?bytes=1000',
+      'squashfs-progress?bytes=3000',
+    ])
+    const { bootId = '' } = world.store.lists.attempts.latestOf('m1') ?? {}
+    const told = world.store.lists.traces.ofBoot(bootId).filter(({ key }) => key.startsWith('squashfs-'))
+    t.match(told, [
+      { key: 'squashfs-progress', times: 2, facts: { bytes: 3000, file_bytes: 4000 } },
+      { key: 'squashfs-waiting', times: 1, facts: { bytes: 1000, file_bytes: 4000 } },
+    ])
+    t.equal((await world.redeem(1, token)).status, 200, 'told of: good after 39 min')
+  },
+)
 
 t.test('the start for sticks and foreign DHCP servers names the address that machines reach', async (t) => {
   const world = await setUp(t)
