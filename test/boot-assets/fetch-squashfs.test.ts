@@ -1,18 +1,17 @@
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { type FetchSquashfs, runFetchSquashfs, SKIP_FETCH_SQUASHFS } from './support/run-fetch-squashfs.ts'
 
 // The script of an initrd with busybox, against servers that do what servers on the way do: break off, send something
 // else, have no room, know no Range. test/e2e/separate-squashfs.test.ts boots with it.
 
-const SCRIPT = new URL('../../boot-assets/initrd/fetch-squashfs.sh', import.meta.url).pathname
-const skip = existsSync('/usr/bin/busybox') || process.env.CI === 'true' ? false : 'busybox is not installed'
+const skip = SKIP_FETCH_SQUASHFS
 const ROOT_BYTES = 3_000_000
 const ROOT = randomBytes(ROOT_BYTES)
 const SHA256 = createHash('sha256').update(ROOT).digest('hex')
@@ -80,42 +79,20 @@ function toldOf(asked: readonly string[], stage: string): readonly number[] {
   })
 }
 
-interface Run {
+interface Run extends Omit<FetchSquashfs, 'cmdline'> {
   readonly words?: readonly string[]
-  readonly freeKib?: number
-  readonly env?: NodeJS.ProcessEnv
 }
 
-/** Runs the script to its end, on a directory of its own instead of a tmpfs. */
-async function run(t: Test, base: string, { words, freeKib = 900_000, env = {} }: Run = {}) {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'fetch-squashfs-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+/** Runs the script with the command line of a boot script, after parameters of an operator's own. */
+function run(t: Test, base: string, { words, ...more }: Run = {}) {
   const own = [`pilotlight.squashfs_sha256=${SHA256}`, `pilotlight.squashfs_bytes=${ROOT_BYTES}`]
   const cmdline = [
     'init=/init pilotlight.squashfs=http://192.0.2.1/an-operators-own',
     `pilotlight.squashfs=${base}/images/1/root.squashfs`,
     ...(words ?? own),
     `pilotlight.url=${base} pilotlight.mac=02-00-00-00-00-01`,
-  ]
-  writeFileSync(path.join(directory, 'cmdline'), `${cmdline.join(' ')}\n`)
-  writeFileSync(path.join(directory, 'meminfo'), `MemTotal:  999999 kB\nMemAvailable:  ${freeKib} kB\n`)
-  const target = path.join(directory, 'fetched')
-  const child = spawn('busybox', ['sh', SCRIPT, target], {
-    env: {
-      PATH: '/usr/bin:/bin',
-      PILOTLIGHT_CMDLINE: path.join(directory, 'cmdline'),
-      PILOTLIGHT_MEMINFO: path.join(directory, 'meminfo'),
-      PILOTLIGHT_NO_TMPFS: '1',
-      PILOTLIGHT_PAUSE_SECONDS: '0',
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
-  const [code] = await once(child, 'close')
-  const file = path.join(target, 'root.squashfs')
-  return { code, output, root: existsSync(file) ? readFileSync(file) : undefined }
+  ].join(' ')
+  return runFetchSquashfs(t, { cmdline, ...more })
 }
 
 t.test('the file is fetched once, compared, and the server is told', { skip }, async (t) => {

@@ -15,11 +15,12 @@ export interface RootProgress {
 export function rootProgressOf({ attempt, traces }: AttemptRecords): RootProgress | undefined {
   const isPast = stageRank(attempt.stage) > stageRank('initrd-sent') || attempt.endedAtMs !== undefined
   if (isPast || traces.some(({ kind }) => kind === 'redeem')) return undefined
-  const told = traces
-    .filter(({ kind, key }) => kind === 'http' && key.startsWith('squashfs-'))
-    .sort((a, b) => a.lastAtMs - b.lastAtMs)
-    .at(-1)
-  if (told?.key !== 'squashfs-progress' && told?.key !== 'squashfs-waiting') return undefined
+  const ofRoot = traces.filter(({ kind, key }) => kind === 'http' && key.startsWith('squashfs-'))
+  const latest = (keys: readonly string[]) =>
+    ofRoot.filter(({ key }) => keys.includes(key)).sort((a, b) => b.lastAtMs - a.lastAtMs)[0]
+  const told = latest(['squashfs-progress', 'squashfs-waiting'])
+  const end = latest(['squashfs-loaded', 'squashfs-failed'])
+  if (told === undefined || (end !== undefined && end.lastAtMs >= told.lastAtMs)) return undefined
   const { bytes, file_bytes: fileBytes } = told.facts
   return {
     bytes: Number(bytes),

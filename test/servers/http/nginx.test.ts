@@ -1,13 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
-import path from 'node:path'
-import { promisify } from 'node:util'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { exchange } from '../../../src/sim/http-exchange.ts'
 import { BootWorld } from '../../support/boot-world.ts'
-import { unpackedPackages } from '../../support/debian-programs.ts'
+import { Nginx } from '../../support/nginx.ts'
 
 const SIZE = 5_000_000
 
@@ -15,10 +9,9 @@ t.test('the nginx configuration of the guide, in a real nginx', { timeout: 120_0
   const world = new BootWorld()
   t.teardown(() => world.close())
   const front = world.addressOf(90)
-  const base = `http://${front}:8082`
   const { bytes } = await world.addImage({ bzImage: 300_000, initrd: SIZE })
+  const { base } = await Nginx.start(t, world, front)
   await world.serveBoot({ imageBaseUrl: `${base}/images` })
-  await startNginx(t, world, front)
   const initrd = bytes.get('initrd') ?? Buffer.alloc(0)
   const url = `${base}/images/abcdef0123456789/initrd`
 
@@ -59,46 +52,3 @@ t.test('the nginx configuration of the guide, in a real nginx', { timeout: 120_0
   await world.events()
   t.equal(world.store.lists.attempts.latestOf('m1')?.stage, 'initrd-sent', 'the script tells of it')
 })
-
-async function startNginx(t: Test, world: BootWorld, front: string): Promise<void> {
-  const root = await unpackedPackages(['nginx'])
-  const directory = path.join(world.directory, 'nginx')
-  mkdirSync(path.join(directory, 'cache'), { recursive: true })
-  const documented = readFileSync(new URL('../../../docs/nginx-images.conf', import.meta.url), 'utf8')
-  const site = documented
-    .replaceAll('/var/cache/nginx/pilotlight', path.join(directory, 'cache'))
-    .replaceAll('10.77.0.2:80', `${front}:8082`)
-    .replaceAll('10.77.0.1:8080', `${world.address}:8080`)
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${directory}/${kind};`)
-    .join('\n')
-  writeFileSync(
-    path.join(directory, 'nginx.conf'),
-    `daemon off;\nuser root;\nworker_processes 1;\npid ${directory}/pid;\nerror_log stderr warn;\n` +
-      `events { worker_connections 1024; }\nhttp {\naccess_log off;\n${temporary}\n${site}\n}\n`,
-  )
-  const program = path.join(root, 'usr/sbin/nginx')
-  const args = ['-p', directory, '-c', path.join(directory, 'nginx.conf')]
-  const tested = await promisify(execFile)(program, ['-t', ...args])
-  t.match(tested.stderr, /test is successful/)
-  const child: ChildProcess = spawn(program, args, { stdio: 'inherit' })
-  t.teardown(async () => {
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
-  })
-  while (!existsSync(path.join(directory, 'pid')) || !(await answers(front))) {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-function answers(host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(8082, host, () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
