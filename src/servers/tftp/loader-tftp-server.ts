@@ -8,8 +8,9 @@ import { readFileSentSnapshot } from '../../store/snapshots/file-sent.ts'
 import type { Store } from '../../store/store.ts'
 import type { DhcpLinks } from '../dhcp/dhcp-links.ts'
 import type { LoaderManifest } from '../files/loader-manifest.ts'
+import type { EndedTransfer } from './request-desk.ts'
 import { DEFAULT_TFTP_LIMITS, type TftpLimits } from './tftp-limits.ts'
-import { type EndedTransfer, TftpServer } from './tftp-server.ts'
+import { TftpServer } from './tftp-server.ts'
 
 /** TFTP on one address of the server: loaders by their names, for machines of its subnets, told to their boot attempts. */
 export function loaderTftpServer(

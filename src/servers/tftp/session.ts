@@ -4,6 +4,7 @@ import { errorPacket, oackPacket, parsePacket, TFTP_ERROR } from '../../tftp/pac
 import { Transfer, type TransferEnd, type TransferInput, type TransferStep } from '../../tftp/transfer.ts'
 import type { BlockCache } from './block-cache.ts'
 import type { Receiver, Sender } from './inbox.ts'
+import { PROCESS_CLOCK, type TransferClock } from './transfer-clock.ts'
 
 /** Where a client is: all that tells one transfer from another. */
 export interface Peer {
@@ -41,12 +42,21 @@ export class Session implements Receiver {
   readonly #blocks: BlockCache
   readonly #onEnd: (result: TransferResult) => void
   readonly #transfer: Transfer
-  readonly #startedAtMs = performance.now()
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: TransferClock
+  readonly #startedAtMs: number
+  #callTimerOff: (() => void) | undefined
   #isOver = false
 
-  constructor(order: TransferOrder, wire: Wire, blocks: BlockCache, onEnd: (result: TransferResult) => void) {
+  constructor(
+    order: TransferOrder,
+    wire: Wire,
+    blocks: BlockCache,
+    onEnd: (result: TransferResult) => void,
+    clock: TransferClock = PROCESS_CLOCK,
+  ) {
     this.#order = order
+    this.#clock = clock
+    this.#startedAtMs = clock.nowMs()
     this.#wire = wire
     this.#blocks = blocks
     this.#onEnd = onEnd
@@ -54,7 +64,7 @@ export class Session implements Receiver {
   }
 
   start(): void {
-    if (!this.#isOver) this.#carryOut(this.#transfer.start(performance.now()))
+    if (!this.#isOver) this.#carryOut(this.#transfer.start(this.#clock.nowMs()))
   }
 
   askAgain(): void {
@@ -101,7 +111,7 @@ export class Session implements Receiver {
   }
 
   #take(input: TransferInput): void {
-    if (!this.#isOver) this.#carryOut(this.#transfer.take(input, performance.now()))
+    if (!this.#isOver) this.#carryOut(this.#transfer.take(input, this.#clock.nowMs()))
   }
 
   #carryOut(step: TransferStep): void {
@@ -125,18 +135,18 @@ export class Session implements Receiver {
 
   /** One timer a session, moved only when it fires: an ACK costs no timer. */
   #armTimer(): void {
-    if (this.#timer !== undefined) return
-    const waitMs = Math.max(this.#transfer.deadlineMs - performance.now(), 1)
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
+    if (this.#callTimerOff !== undefined) return
+    const waitMs = Math.max(this.#transfer.deadlineMs - this.#clock.nowMs(), 1)
+    this.#callTimerOff = this.#clock.after(waitMs, () => {
+      this.#callTimerOff = undefined
       this.#take({ kind: 'tick' })
-    }, waitMs)
+    })
   }
 
   #finish(end: TransferEnd): void {
     if (this.#isOver) return
     this.#isOver = true
-    clearTimeout(this.#timer)
+    this.#callTimerOff?.()
     this.#wire.close()
     const { fileBytes, terms } = this.#order
     const isWhole = end.kind === 'sent' || end.kind === 'sent-unconfirmed'
@@ -144,7 +154,7 @@ export class Session implements Receiver {
       end,
       bytes: isWhole ? fileBytes.length : Math.min(this.#transfer.acked * terms.blockBytes, fileBytes.length),
       resends: this.#transfer.resends,
-      durationMs: performance.now() - this.#startedAtMs,
+      durationMs: this.#clock.nowMs() - this.#startedAtMs,
     })
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram'
 import { BlockCache } from './block-cache.ts'
 import type { Session, TransferOrder } from './session.ts'
+import type { TransferClock } from './transfer-clock.ts'
 import { type RunningTransfer, runningTransfer, sessionOn, type TransferHost } from './transfer-host.ts'
 
 /**
@@ -8,12 +9,14 @@ import { type RunningTransfer, runningTransfer, sessionOn, type TransferHost } f
  * published ports, and NAT. Who a packet belongs to is told by its sender alone.
  */
 export class SinglePortTransfers implements TransferHost {
-  readonly #socket: Socket
+  readonly #socket: Pick<Socket, 'send'>
+  readonly #clock: TransferClock | undefined
   readonly #blocks: BlockCache
   readonly #sessions = new Map<string, Session>()
 
-  constructor(socket: Socket, cacheBytes: number) {
+  constructor(socket: Pick<Socket, 'send'>, cacheBytes: number, clock?: TransferClock) {
     this.#socket = socket
+    this.#clock = clock
     this.#blocks = new BlockCache(cacheBytes)
   }
 
@@ -25,7 +28,7 @@ export class SinglePortTransfers implements TransferHost {
         if (this.#sessions.get(peer) === session) this.#sessions.delete(peer)
       },
     }
-    const { session, ended } = sessionOn(order, wire, this.#blocks)
+    const { session, ended } = sessionOn(order, wire, this.#blocks, this.#clock)
     this.#sessions.set(peer, session)
     session.start()
     return runningTransfer(session, ended)

@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../net/ipv4.ts'
 import { BlockCache } from './block-cache.ts'
 import { Inbox } from './inbox.ts'
 import { Session, type TransferOrder, type TransferResult, type Wire } from './session.ts'
+import type { TransferClock } from './transfer-clock.ts'
 
 /** A transfer that runs somewhere. */
 export interface RunningTransfer {
@@ -49,12 +50,12 @@ export class LocalTransfers implements TransferHost {
 }
 
 /** A session on a wire, and the promise of its end. */
-export function sessionOn(order: TransferOrder, wire: Wire, blocks: BlockCache) {
+export function sessionOn(order: TransferOrder, wire: Wire, blocks: BlockCache, clock?: TransferClock) {
   let resolve: (result: TransferResult) => void = () => undefined
   const ended = new Promise<TransferResult>((done) => {
     resolve = done
   })
-  return { session: new Session(order, wire, blocks, (result) => resolve(result)), ended }
+  return { session: new Session(order, wire, blocks, (result) => resolve(result), clock), ended }
 }
 
 export function runningTransfer(session: Session, ended: Promise<TransferResult>): RunningTransfer {
