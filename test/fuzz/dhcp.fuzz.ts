@@ -17,31 +17,8 @@ import {
 import { readCaptures } from '../support/dhcp-captures.ts'
 import { VECTORS } from '../support/dhcp-vectors.ts'
 import { mutated, takeApart } from './dhcp-mutations.ts'
+import { demand, FuzzFailure, type FuzzOptions, type FuzzResult, FuzzTally } from './fuzzing.ts'
 import { SeededRandom } from './random.ts'
-
-/** What a run of the fuzzer came to. */
-export interface FuzzResult {
-  readonly packets: number
-  readonly replies: number
-  readonly seconds: number
-  /** How often each way of a packet was taken: `dropped too-short`, `silent no-subnet`, `offer offered-again`. */
-  readonly ways: ReadonlyMap<string, number>
-}
-
-export interface FuzzOptions {
-  readonly seed: number
-  /** Packets to try; the time may end the run before. */
-  readonly packets: number
-  readonly seconds?: number
-  readonly say?: (line: string) => void
-}
-
-/** A packet that broke a rule, with what repeats it. */
-export class FuzzFailure extends Error {
-  constructor(why: string, seed: number, index: number, world: string, bytes: Uint8Array, cause?: unknown) {
-    super(`${why}\npacket ${index} of seed ${seed}, world ${world}:\n${toHex(bytes)}`, { cause })
-  }
-}
 
 const ARRIVALS: readonly Arrival[] = [
   BROADCAST_ARRIVAL,
@@ -49,6 +26,9 @@ const ARRIVALS: readonly Arrival[] = [
   arrivalFrom('192.0.2.51'),
   arrivalFrom('198.51.100.2', { sourcePort: 67 }),
   arrivalFrom('192.0.2.51', { socket: 'pxe', sourcePort: 4011 }),
+  // A datagram need not say where it comes from (RFC 768), and nothing can be sent there.
+  arrivalFrom('192.0.2.51', { socket: 'pxe', sourcePort: 0 }),
+  arrivalFrom('198.51.100.2', { sourcePort: 0 }),
 ]
 const LOOK_EVERY = 50_000
 
@@ -58,40 +38,27 @@ const LOOK_EVERY = 50_000
  *
  * @throws FuzzFailure at the first packet that breaks a rule.
  */
-export function fuzzDhcp({
-  seed,
-  packets,
-  seconds = Number.POSITIVE_INFINITY,
-  say,
-}: FuzzOptions): FuzzResult {
+export function fuzzDhcp(options: FuzzOptions): FuzzResult {
+  const { seed } = options
   const random = new SeededRandom(seed)
   const seeds = [...VECTORS.filter(({ bytes }) => bytes.length > 240), ...readCaptures()].map(({ bytes }) =>
     takeApart(bytes),
   )
   const worlds = allWorlds()
-  const ways = new Map<string, number>()
-  const startedAt = performance.now()
-  const elapsed = () => (performance.now() - startedAt) / 1000
-  let replies = 0
-  let index = 0
-  for (; index < packets; index += 1) {
-    if (index % LOOK_EVERY === 0 && index > 0) {
-      say?.(`${index} packets, ${replies} replies, ${elapsed().toFixed(0)} s`)
-      if (elapsed() >= seconds) break
-    }
+  const tally = new FuzzTally(options, LOOK_EVERY)
+  while (tally.goesOn('packets')) {
     const bytes = mutated(random, seeds)
     const [name, world] = random.pick(worlds)
     const arrival = random.pick(ARRIVALS)
-    let way: string
     try {
-      way = tryOne(bytes, world, arrival)
+      const way = tryOne(bytes, world, arrival)
+      tally.add(way, !way.startsWith('dropped') && !way.startsWith('silent'))
     } catch (cause) {
-      throw new FuzzFailure((cause as Error).message, seed, index, name, bytes, cause)
+      const what = `packet ${tally.index} of seed ${seed}, world ${name}:\n${toHex(bytes)}`
+      throw new FuzzFailure((cause as Error).message, what, cause)
     }
-    if (!way.startsWith('dropped') && !way.startsWith('silent')) replies += 1
-    ways.set(way, (ways.get(way) ?? 0) + 1)
   }
-  return { packets: index, replies, seconds: elapsed(), ways }
+  return tally.result
 }
 
 function tryOne(bytes: Uint8Array, world: DhcpWorld, arrival: Arrival): string {
@@ -152,11 +119,8 @@ function checkReply(request: DhcpPacket, reply: DhcpReply, arrival: Arrival): vo
   }
   const first = Number.parseInt(address, 10)
   demand(address === '255.255.255.255' || (first > 0 && first < 224), `sent to ${address}`)
+  demand(reply.port > 0, 'sent to no port')
   demand(arrival.socket !== 'pxe' || reply.from === 'pxe', 'a question to 4011 answered from elsewhere')
-}
-
-function demand(holds: boolean, why: string): void {
-  if (!holds) throw new Error(why)
 }
 
 /** Worlds that serve whoever asks, so that garbage reaches the decisions and not only the door. */

@@ -1,29 +1,59 @@
-import { FuzzFailure, fuzzDhcp } from './dhcp.fuzz.ts'
+import { fuzzDhcp } from './dhcp.fuzz.ts'
+import { FuzzFailure } from './fuzzing.ts'
 
-/** `npm run fuzz -- dhcp [--packets N] [--seed N]`: exit code 1 at the first packet that breaks a rule. */
+/** `npm run fuzz -- NAME [--packets N] [--seed N]`: exit code 1 at the first packet or request that breaks a rule. */
 
-const FUZZERS = { dhcp: fuzzDhcp }
-const [name = ''] = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
-const packets = numberAfter('--packets', 1_000_000)
+const FUZZERS = {
+  dhcp: {
+    run: fuzzDhcp,
+    unit: 'packets',
+    otherwise: 1_000_000,
+    tells: 'mutated DHCP messages through decode, decision, encode and decode again',
+  },
+} as const
+
+const USAGE = `usage: npm run fuzz -- NAME [--packets N | --requests N] [--seed N]
+
+${Object.entries(FUZZERS)
+  .map(
+    ([name, { unit, otherwise, tells }]) =>
+      `  ${name.padEnd(5)} ${tells}\n        (--${unit}, ${otherwise} without it)`,
+  )
+  .join('\n')}
+
+  --seed N   the run of that seed again; without it another each time, and always printed
+  --help     this
+
+Exit code 0: no rule was broken; 1: one was, with what repeats it; 2: usage.
+Example: npm run fuzz -- dhcp --packets 10000000 --seed 7`
+
+const args = process.argv.slice(2)
+const [name = ''] = args.filter((arg) => !arg.startsWith('--'))
+if (args.includes('--help')) {
+  console.log(USAGE)
+  process.exit(0)
+}
+const fuzzer = Object.hasOwn(FUZZERS, name) ? FUZZERS[name as keyof typeof FUZZERS] : undefined
+const count = fuzzer === undefined ? Number.NaN : numberAfter(`--${fuzzer.unit}`, fuzzer.otherwise)
 const seed = numberAfter('--seed', Date.now() % 0x7fffffff)
-const fuzz = Object.hasOwn(FUZZERS, name) ? FUZZERS[name as keyof typeof FUZZERS] : undefined
-if (fuzz === undefined || Number.isNaN(packets) || Number.isNaN(seed)) {
-  console.error(`usage: npm run fuzz -- ${Object.keys(FUZZERS).join('|')} [--packets N] [--seed N]`)
+if (fuzzer === undefined || Number.isNaN(count) || Number.isNaN(seed)) {
+  console.error(USAGE)
   process.exit(2)
 }
-console.log(`${packets} packets, seed ${seed}`)
+const { unit } = fuzzer
+console.log(`${count} ${unit}, seed ${seed}`)
 try {
   let told = 0
   const say = (line: string) => {
     told += 1
     if (told % 20 === 0) console.log(line)
   }
-  const result = fuzz({ seed, packets, say })
+  const result = await fuzzer.run({ seed, count, say })
   const most = [...result.ways].sort(([, a], [, b]) => b - a)
-  for (const [way, count] of most) console.log(`${String(count).padStart(12)}  ${way}`)
-  const rate = Math.round(result.packets / result.seconds)
+  for (const [way, times] of most) console.log(`${String(times).padStart(12)}  ${way}`)
+  const rate = Math.round(result.tried / result.seconds)
   console.log(
-    `${result.packets} packets, ${result.replies} replies, no rule broken; ${result.seconds.toFixed(1)} s, ${rate}/s`,
+    `${result.tried} ${unit}, ${result.replies} replies, no rule broken; ${result.seconds.toFixed(1)} s, ${rate}/s`,
   )
 } catch (error) {
   if (!(error instanceof FuzzFailure)) throw error

@@ -61,7 +61,8 @@ export function decidePxeRequest(c: DhcpCase): DhcpDecision {
   if (typeof chosen === 'string') return silent(chosen)
   const { boot, effects } = chosen
   const destination = replyDestination(snapshot, request, 'ack')
-  if (destination === undefined || !namesFile(boot)) return silent(boot.reason, effects)
+  if (destination === undefined) return silent('no-reply-address')
+  if (!namesFile(boot)) return silent(boot.reason, effects)
   const reply = buildProxyReply(c, boot, {
     messageType: 'ack',
     vendorOptions: item === undefined ? undefined : bootItemValue(item),

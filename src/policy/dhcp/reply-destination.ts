@@ -25,7 +25,7 @@ const CLIENT_PORT = 68
  * to even when it did not ask for that: RFC 2131 allows it, and without raw sockets nothing can reach an address that
  * answers no ARP yet.
  *
- * @returns undefined when there is nowhere to send: an INFORM from 0.0.0.0.
+ * @returns undefined when there is nowhere to send: an INFORM from 0.0.0.0, a question to 4011 that names no port (RFC 768).
  */
 export function replyDestination(
   snapshot: DhcpSnapshot,
@@ -33,18 +33,15 @@ export function replyDestination(
   reply: 'offer' | 'ack' | 'nak',
 ): ReplyDestination | undefined {
   const { packet, arrival } = request
-  const { ciaddr, giaddr } = packet
+  const { ciaddr } = packet
   if (arrival.socket === 'pxe') {
     // Firmware asks from a port of its own choice; iPXE drops an answer that does not come from 4011.
+    if (arrival.sourcePort === 0) return undefined
     return { address: arrival.sourceAddress, port: arrival.sourcePort, towards: 'source', from: 'pxe' }
   }
   const isInform = packet.messageType === 'inform'
   if (isInform && ciaddr !== UNSPECIFIED) return toClient(ciaddr)
-  if (isRelayed(packet)) {
-    return relayAgentOf(packet)?.wantsSourcePort === true
-      ? { address: giaddr, port: arrival.sourcePort, towards: 'source', from: 'dhcp' }
-      : { address: giaddr, port: SERVER_PORT, towards: 'relay', from: 'dhcp' }
-  }
+  if (isRelayed(packet)) return toRelay(request)
   if (reply === 'nak') {
     // RFC 2131 §4.3.2 wants a NAK broadcast; to a client behind a router only its own address leads.
     return toClient(ciaddr !== UNSPECIFIED && !isOnLink(snapshot, ciaddr) ? ciaddr : BROADCAST)
@@ -56,11 +53,15 @@ export function replyDestination(
 
 /** Where a proxy OFFER goes: never to ciaddr, which another server gave. */
 export function proxyOfferDestination(request: DhcpRequest): ReplyDestination {
-  const { packet, arrival } = request
-  if (!isRelayed(packet)) return toClient(BROADCAST)
-  return relayAgentOf(packet)?.wantsSourcePort === true
-    ? { address: packet.giaddr, port: arrival.sourcePort, towards: 'source', from: 'dhcp' }
-    : { address: packet.giaddr, port: SERVER_PORT, towards: 'relay', from: 'dhcp' }
+  return isRelayed(request.packet) ? toRelay(request) : toClient(BROADCAST)
+}
+
+/** RFC 8357: to the relay's own port where it says so, and has one. */
+function toRelay({ packet, arrival }: DhcpRequest): ReplyDestination {
+  const { giaddr: address } = packet
+  return relayAgentOf(packet)?.wantsSourcePort === true && arrival.sourcePort !== 0
+    ? { address, port: arrival.sourcePort, towards: 'source', from: 'dhcp' }
+    : { address, port: SERVER_PORT, towards: 'relay', from: 'dhcp' }
 }
 
 function toClient(address: Ipv4): ReplyDestination {

@@ -93,6 +93,8 @@ export class RequestDesk {
 
   /** A datagram, from whomever. */
   receive(bytes: Uint8Array, from: Sender): void {
+    // RFC 768: a datagram need not name a port to answer to, and Node throws at whoever sends to port 0.
+    if (from.port === 0) return this.#count('no-source-port')
     if (bytes[1] === 4 && this.#singlePort?.receive(bytes, from) === true) return
     const client = parseIpv4(from.address)
     const admission = client === undefined ? 'no' : this.#options.admits(client)

@@ -102,7 +102,7 @@ export class Session implements Receiver {
     const packet = parsePacket(bytes)
     if (isStranger) {
       // RFC 1350 §4: a stranger hears that this is no transfer of its own, and the transfer goes on.
-      if (packet !== undefined && packet.kind !== 'error') {
+      if (packet !== undefined && packet.kind !== 'error' && from.port !== 0) {
         this.#wire.send(errorPacket(TFTP_ERROR.unknownTransfer, 'unknown transfer'), from as Peer)
       }
       return

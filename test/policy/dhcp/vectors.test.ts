@@ -1,5 +1,6 @@
 import t from 'tap'
-import { latin1, toHex } from '../../../src/net/bytes.ts'
+import { OPTION } from '../../../src/dhcp/packet.ts'
+import { concatBytes, latin1, toHex } from '../../../src/net/bytes.ts'
 import type { DhcpDecision } from '../../../src/policy/dhcp/dhcp-case.ts'
 import type { Arrival } from '../../../src/policy/dhcp/question.ts'
 import {
@@ -145,6 +146,18 @@ t.test('V4: the boot-file request to 4011 is answered from 4011, in both modes',
       options: { 54: S_HEX, 60: hexOf('PXEClient'), 97: UUID_HEX, 67: hexOf('snponly.efi\0') },
     })
   }
+})
+
+t.test('a message that names no source port (RFC 768) gets no answer that would go there', async (t) => {
+  const world = new DhcpWorld()
+  const asked = vectorRequest('V4', arrivalFrom('192.0.2.51', { socket: 'pxe', sourcePort: 0 }))
+  t.match(world.handle(asked), { reply: undefined, reason: 'no-reply-address' })
+  const relayed = vectorRequest('V10', arrivalFrom('198.51.100.2', { sourcePort: 0 }))
+  const relayInfo = relayed.packet.options.get(OPTION.relayAgent) ?? new Uint8Array()
+  const wantsSourcePort = concatBytes([relayInfo, Uint8Array.of(19, 0)])
+  const options = new Map(relayed.packet.options).set(OPTION.relayAgent, wantsSourcePort)
+  const decision = world.handle({ ...relayed, packet: { ...relayed.packet, options } })
+  t.equal(shown(decision).to, '198.51.100.2:67', 'a relay hears on 67 all the same')
 })
 
 t.test('V5: UEFI HTTP Boot gets a URL in file and 67, and its own option 60 back', async (t) => {

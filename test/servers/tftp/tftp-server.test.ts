@@ -1,6 +1,7 @@
 import t from 'tap'
 import { downloadByTftp, TftpRefused } from '../../../src/sim/tftp-download.ts'
-import { ackPacket, errorPacket } from '../../../src/tftp/packet.ts'
+import { ackPacket, errorPacket, readRequestPacket } from '../../../src/tftp/packet.ts'
+import { SKIP_PORT_0, sendFromPort0 } from '../../support/port-0.ts'
 import { clientAddress, RawClient, serveTftp, sha256, TFTP_SERVER } from '../../support/tftp-world.ts'
 
 const HOSTS = [
@@ -191,6 +192,32 @@ t.test('what may itself be an answer is never answered', async (t) => {
   t.strictSame(await client.within(100), [])
   t.match(Object.fromEntries(world.server.counters), { 'stray-packet': 4, 'not-tftp': 3 })
 })
+
+for (const [where, limits] of HOSTS)
+  t.test(
+    `a datagram from port 0, where nothing can be sent, is dropped: ${where}`,
+    { skip: SKIP_PORT_0 },
+    async (t) => {
+      const world = await serveTftp(t, { a: 2000 }, limits)
+      const client = await RawClient.open(t)
+      client.request(world.port, 'a')
+      t.match(await client.next(), { kind: 'data', block: 1 })
+      const hostile = [
+        readRequestPacket('a', new Map()),
+        readRequestPacket('none', new Map()),
+        Buffer.from('00020000', 'hex'),
+      ]
+      for (const port of new Set([world.port, client.peerPort]))
+        for (const bytes of hostile) await sendFromPort0(clientAddress(2), TFTP_SERVER, port, bytes)
+      client.send(ackPacket(1), client.peerPort)
+      t.match(await client.next(), { kind: 'data', block: 2 })
+      while ((world.server.counters.get('no-source-port') ?? 0) < 3)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      const other = await RawClient.open(t, clientAddress(3))
+      other.request(world.port, 'a')
+      t.match(await other.next(), { kind: 'data', block: 1 }, 'and others are served as before')
+    },
+  )
 
 t.test('who is in no served subnet gets not one byte', async (t) => {
   const world = await serveTftp(
