@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { TransferTerms } from '../../tftp/negotiate.ts'
+import { LockStepPriority } from './lock-step-priority.ts'
 import type { Peer, TransferResult } from './session.ts'
 import { LocalTransfers, type RunningTransfer } from './transfer-host.ts'
 
@@ -29,6 +30,7 @@ const { localAddress, cacheBytes } = workerData as { localAddress: Ipv4; cacheBy
 const transfers = new LocalTransfers(localAddress, cacheBytes)
 const files = new Map<number, Uint8Array>()
 const running = new Map<number, RunningTransfer>()
+const priority = new LockStepPriority()
 
 parentPort?.on('message', (message: ToWorker) => {
   switch (message.kind) {
@@ -54,7 +56,9 @@ function begin({ id, fileId, to, terms }: Extract<ToWorker, { kind: 'begin' }>):
   if (fileBytes === undefined) throw new Error(`transfer ${id} is of file ${fileId}, which never came`)
   const transfer = transfers.begin({ to, fileBytes, terms })
   running.set(id, transfer)
+  priority.begun(terms.window)
   void transfer.ended.then((result) => {
+    priority.ended(terms.window)
     running.delete(id)
     parentPort?.postMessage({ id, result } satisfies FromWorker)
   })
