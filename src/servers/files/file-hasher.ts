@@ -1,14 +1,29 @@
 import { Worker } from 'node:worker_threads'
 import type { Hashed, ToHash } from './hash-worker.ts'
 
-/** Hashes open files in a thread of its own, one after the other. An idle thread keeps no process alive. */
+/** An import hashes file after file; a thread that waits for the next image holds some 10 MiB meanwhile. */
+const IDLE_MS = 5000
+
+/** Hashes open files in a thread of its own, one after the other. An idle thread keeps no process alive, and ends soon. */
 export class FileHasher {
+  readonly #idleMs: number
   readonly #waiting = new Map<number, (hashed: Hashed) => void>()
   #worker: Worker | undefined
+  #idle: NodeJS.Timeout | undefined
   #nextId = 0
+
+  constructor(idleMs = IDLE_MS) {
+    this.#idleMs = idleMs
+  }
+
+  /** Whether there is a thread at all. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined
+  }
 
   hash(fd: number): Promise<Hashed> {
     const id = this.#nextId++
+    clearTimeout(this.#idle)
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve)
       const worker = this.#running()
@@ -18,6 +33,7 @@ export class FileHasher {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#idle)
     await this.#worker?.terminate()
   }
 
@@ -29,6 +45,8 @@ export class FileHasher {
     worker.on('message', (hashed: Hashed) => this.#settle(hashed))
     worker.once('error', () => undefined)
     worker.once('exit', () => {
+      // One that was idle has gone already, and who waits now waits for its successor.
+      if (this.#worker !== worker) return
       this.#worker = undefined
       for (const id of [...this.#waiting.keys()]) this.#settle({ id, error: 'the hashing thread ended' })
     })
@@ -39,6 +57,14 @@ export class FileHasher {
   #settle(hashed: Hashed): void {
     this.#waiting.get(hashed.id)?.(hashed)
     this.#waiting.delete(hashed.id)
-    if (this.#waiting.size === 0) this.#worker?.unref()
+    if (this.#waiting.size > 0) return
+    this.#worker?.unref()
+    this.#idle = setTimeout(() => this.#rest(), this.#idleMs).unref()
+  }
+
+  #rest(): void {
+    const worker = this.#worker
+    this.#worker = undefined
+    void worker?.terminate()
   }
 }
