@@ -1,5 +1,5 @@
 import { closeSync, fdatasyncSync, openSync } from 'node:fs'
-import { SyncThread } from './sync-thread.ts'
+import { DiskThread } from './disk-thread.ts'
 
 /** Of a second, what syncs may keep the main thread from its packets before they get a thread of their own. */
 const MOST_BLOCKED_MS = 50
@@ -16,7 +16,7 @@ export class LogSync {
   readonly #logFile: string
   readonly #clock: { nowMs(): number }
   #fd: number | undefined
-  #thread: SyncThread | undefined
+  #thread: DiskThread<undefined> | undefined
   #windowStartMs = 0
   #blockedMs = 0
 
@@ -37,7 +37,7 @@ export class LogSync {
 
   /** Calls back when all that was written before is on the disk, or with why nobody knows whether it is. */
   sync(done: Done): void {
-    if (this.#thread?.isReady === true) this.#thread.sync(done)
+    if (this.#thread?.isReady === true) this.#thread.run(done)
     else this.#syncHere(done)
   }
 
@@ -74,6 +74,11 @@ export class LogSync {
       this.#blockedMs = 0
     }
     this.#blockedMs += afterMs - beforeMs
-    if (this.#blockedMs > MOST_BLOCKED_MS) this.#thread ??= new SyncThread(this.#open())
+    if (this.#blockedMs > MOST_BLOCKED_MS) this.#thread ??= syncThread(this.#open())
   }
+}
+
+/** @param fd a descriptor of this process that stays open until the thread has ended. */
+export function syncThread(fd: number): DiskThread<undefined> {
+  return new DiskThread('./sync-worker.js', fd)
 }

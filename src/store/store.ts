@@ -222,6 +222,7 @@ export class Store {
     void this.noteTime()
     this.#decider.flush()
     this.#logSync.close()
+    this.#checkpointer.close()
     this.#reader.close()
     this.#writer.close()
     this.#lock.release()

@@ -69,6 +69,32 @@ t.test(
 )
 
 t.test(
+  'the file of the database cannot be synced while the log is moved into it: that ends the server too',
+  { skip: straceMissing() ?? false, timeout: 120_000 },
+  async (t) => {
+    const server = await withMachine(t)
+    const file = path.join(server.dataDir, 'pilotlight.db')
+    await attachStrace(t, server.pid, '-P', file, '-e', 'inject=fdatasync,fsync:error=EIO')
+    let holds = 0
+    // The log is moved after 1,024 commits at the latest.
+    while (holds < 3000 && (await holdAnswered(server))) holds += 1
+    t.same(await server.ended(), { code: 1, signal: null }, `after ${holds} changes`)
+    t.ok(holds > 900, 'what was written before was answered')
+    const fatal = server.logged.find(({ level }) => level === 60)
+    t.match(fatal, { msg: /the disk cannot be trusted/, err: { code: 'store-unavailable' } })
+  },
+)
+
+/** False when the server is gone, or does not write any more. */
+async function holdAnswered(server: ServerProcess): Promise<boolean> {
+  try {
+    return (await server.ask('POST', '/machines/n1/hold', {})).status === 200
+  } catch {
+    return false
+  }
+}
+
+t.test(
   'a disk without space: DHCP is silent, HTTP answers 503, and with space again all goes on',
   { skip: isRoot ? false : 'a disk of its own size needs root', timeout: 120_000 },
   async (t) => {

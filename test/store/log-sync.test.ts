@@ -1,8 +1,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { LogSync } from '../../src/store/log-sync.ts'
-import { SyncThread } from '../../src/store/sync-thread.ts'
+import { LogSync, syncThread } from '../../src/store/log-sync.ts'
 import { scratchDir, type Teardown } from '../support/store-world.ts'
 
 function aLog(t: Teardown): string {
@@ -14,6 +13,11 @@ function aLog(t: Teardown): string {
 /** Resolves when a sync has ended, with its error. */
 function ended(one: { sync(done: (error?: Error) => void): void }): Promise<Error | undefined> {
   return new Promise((resolve) => one.sync(resolve))
+}
+
+/** As `ended`, of a thread. */
+function worked(thread: ReturnType<typeof syncThread>): Promise<Error | undefined> {
+  return new Promise((resolve) => thread.run((error) => resolve(error)))
 }
 
 t.test('a short sync is over when it returns, and needs no thread', async (t) => {
@@ -67,19 +71,19 @@ t.test(
   'the thread tells an error, and one that ends while a sync is under way is an error too',
   async (t) => {
     const log = openSync(aLog(t), 'r')
-    const thread = new SyncThread(log)
+    const thread = syncThread(log)
     await thread.ready
-    t.equal(await ended(thread), undefined)
-    const last = ended(thread)
+    t.equal(await worked(thread), undefined)
+    const last = worked(thread)
     await thread.end()
     t.match(await last, /has ended/)
     t.notOk(thread.isReady)
     closeSync(log)
 
     const pipe = openSync('/dev/null', 'r')
-    const failing = new SyncThread(pipe)
+    const failing = syncThread(pipe)
     await failing.ready
-    t.match(await ended(failing), { code: 'EINVAL' }, 'nothing that could be synced')
+    t.match(await worked(failing), { code: 'EINVAL' }, 'nothing that could be synced')
     await failing.end()
     closeSync(pipe)
   },
