@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Image } from '../../../model/image.ts'
@@ -13,20 +12,19 @@ import {
 } from '../../../store/snapshots/image.ts'
 import { ImageFault } from '../../images/image-fault.ts'
 import type { ImageSource } from '../../images/import-image.ts'
-import { ImportBody, requestOf, sourceOf, UploadQuery } from './image-body.ts'
+import { ImportBody, requestOf, sourceOf } from './image-body.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { operatorOf, operatorUnit } from './operator-unit.ts'
 import { pageBody, pageOf } from './paging.ts'
 import { notFound, ProblemError } from './problem.ts'
 import { imageResource } from './resources.ts'
+import { addUploadRoute } from './upload-route.ts'
 
 interface ByRef {
   Params: { ref: string }
 }
 
 const PromoteBody = Type.Object({ version: Type.String({ maxLength: 100 }) }, { additionalProperties: false })
-/** A sender that is silent for so long is gone: its half of an image must not lie around. */
-const UPLOAD_IDLE_MS = 60_000
 
 /** Images: import or upload, list, show, verify, promote and roll back, retire, collect. */
 export function addImageRoutes(server: FastifyInstance, context: OperatorContext): void {
@@ -61,41 +59,7 @@ export function addImageRoutes(server: FastifyInstance, context: OperatorContext
     },
   )
 
-  // An image is taken as it arrives: it is never held in memory, so no limit of a body's size applies to it.
-  for (const type of [
-    'application/x-tar',
-    'application/gzip',
-    'application/zstd',
-    'application/octet-stream',
-  ]) {
-    server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
-  }
-  server.post<{ Querystring: Static<typeof UploadQuery> }>(
-    '/api/v1/images/uploads',
-    { schema: { querystring: UploadQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
-    async (request, reply) => {
-      const { script } = request.query
-      const source = {
-        kind: 'archive',
-        // A refusal in its midst must not take the connection with it: the sender is to be told.
-        archive: (request.body as Readable).iterator({ destroyOnReturn: false }),
-        ...(script === undefined ? {} : { script }),
-      } as const
-      const { socket } = request.raw
-      socket.setTimeout(UPLOAD_IDLE_MS, () => socket.destroy())
-      try {
-        const length = Number(request.headers['content-length'] ?? 0)
-        return await importFrom(
-          source,
-          { ...requestOf(request.query), by: operatorOf(context, request) },
-          reply,
-          length,
-        )
-      } finally {
-        socket.setTimeout(0)
-      }
-    },
-  )
+  addUploadRoute(server, context, importFrom)
 
   server.post<ByRef>('/api/v1/images/:ref/verify', async (request) => {
     const image = existing(context, request.params.ref)

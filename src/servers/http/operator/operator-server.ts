@@ -1,5 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { ApiListen } from '../../../config/config.ts'
+import { printable } from '../../../net/bytes.ts'
 import { Conflict } from '../../../store/conflict.ts'
 import { StoreUnavailable } from '../../../store/disk-trouble.ts'
 import { listen } from '../listen.ts'
@@ -76,7 +77,8 @@ export async function startOperatorServer(
       })
     }
     const status = error.statusCode ?? 500
-    if (status >= 500) context.log.error({ err: error, url: request.url }, 'operator request failed')
+    if (status >= 500)
+      context.log.error({ err: error, url: printable(request.url) }, 'operator request failed')
     const code =
       error.validation === undefined ? (status >= 500 ? 'internal-error' : 'bad-request') : 'malformed-body'
     const detail = status >= 500 ? 'an internal error; the log has it' : error.message
@@ -95,7 +97,10 @@ export async function startOperatorServer(
       detail: `${request.method} ${request.url.slice(0, 200)}`,
     }),
   )
-  server.addHook('onRequest', async (request) => authorize(context, request))
+  server.addHook('onRequest', async (request) => {
+    authorize(context, request)
+    refuseRepeats(request)
+  })
 
   addHealthRoutes(server, context)
   addMachineRoutes(server, context)
@@ -148,6 +153,21 @@ function authorize({ store }: OperatorContext, request: FastifyRequest): void {
       detail: 'a viewer changes nothing',
     })
   }
+}
+
+/** Routes read each parameter as one text; which of two was meant nobody knows. */
+function refuseRepeats({ query }: FastifyRequest): void {
+  const repeated = Object.entries(query ?? {}).find(([, value]) => Array.isArray(value))
+  if (repeated === undefined) return
+  const field = repeated[0].slice(0, 60)
+  throw new ProblemError({
+    status: 400,
+    code: 'query-repeated',
+    title: 'Bad request',
+    detail: `${JSON.stringify(field)} stands in the query more than once`,
+    cure: 'send it once',
+    field,
+  })
 }
 
 function addHealthRoutes(server: FastifyInstance, context: OperatorContext): void {

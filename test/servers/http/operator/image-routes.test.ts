@@ -146,6 +146,24 @@ t.test('an upload that is refused in its midst is told why, by an API client and
   t.strictSame([...names('blobs'), ...names('staging')], [])
 })
 
+t.test('a body of bytes is for uploads alone, and an upload is bytes', async (t) => {
+  const { base, headers, call, upload, tarball } = await setUp(t)
+  await upload('name=a&version=1', tarball('a'))
+  const send = async (url: string, type: string | undefined, body?: string) => {
+    const more = type === undefined ? {} : { 'content-type': type }
+    const init = { method: 'POST', headers: { ...headers, ...more }, ...(body === undefined ? {} : { body }) }
+    const answer = await fetch(`${base}${url}`, init)
+    return { status: answer.status, body: await answer.json() }
+  }
+  for (const type of ['application/octet-stream', 'application/x-tar', 'application/gzip'])
+    for (const url of ['/images/a:1/retire', '/image-names/a/rollback', '/machines'])
+      t.match(await send(url, type, 'x'), { status: 415, body: { code: 'bad-request' } }, `${url} ${type}`)
+  for (const type of ['application/json', 'text/plain'])
+    t.match(await send('/images/uploads?name=x', type, '{}'), { status: 415 }, type)
+  t.match(await send('/images/uploads?name=x', undefined), { status: 422, body: { code: 'archive-missing' } })
+  t.match(await call('GET', '/images/a:1'), { body: { state: 'available' } }, 'and nothing was done')
+})
+
 t.test('promote and roll back: a name goes to a version and back, past what was retired', async (t) => {
   const { world, call, upload, tarball } = await setUp(t)
   const ids: string[] = []

@@ -66,6 +66,10 @@ t.test('RFC 9457: what goes wrong is a problem document with field and cure', as
     ['GET', '/api/v1/machines?limit=0', undefined, 422, 'limit-malformed'],
     ['GET', '/api/v1/machines?limit=1001', undefined, 422, 'limit-malformed'],
     ['POST', '/api/v1/images', { path: '/nowhere', name: 'x' }, 422, 'path-unreadable'],
+    ['GET', '/api/v1/machines?after=a&after=b', undefined, 400, 'query-repeated'],
+    ['GET', '/api/v1/events?limit=1&limit=1', undefined, 400, 'query-repeated'],
+    ['GET', '/api/v1/machines/node01/packets?format=pcap&format=json', undefined, 400, 'query-repeated'],
+    ['POST', '/api/v1/images/gc?dry_run=true&dry_run=false', undefined, 400, 'query-repeated'],
   ]
   for (const [method, url, body, status, code] of cases) {
     const answer = await call(method, url, body)
