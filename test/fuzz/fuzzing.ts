@@ -59,7 +59,12 @@ export class FuzzTally {
   add(way: string, isAnswered: boolean): void {
     this.#tried += 1
     if (isAnswered) this.#replies += 1
-    this.#ways.set(way, (this.#ways.get(way) ?? 0) + 1)
+    this.note(way)
+  }
+
+  /** Something worth counting that nobody sent. */
+  note(way: string, times = 1): void {
+    this.#ways.set(way, (this.#ways.get(way) ?? 0) + times)
   }
 
   get result(): FuzzResult {

@@ -1,5 +1,7 @@
 import { fuzzDhcp } from './dhcp.fuzz.ts'
 import { FuzzFailure } from './fuzzing.ts'
+import { fuzzHttp } from './http.fuzz.ts'
+import { fuzzTftp } from './tftp.fuzz.ts'
 
 /** `npm run fuzz -- NAME [--packets N] [--seed N]`: exit code 1 at the first packet or request that breaks a rule. */
 
@@ -10,7 +12,21 @@ const FUZZERS = {
     otherwise: 1_000_000,
     tells: 'mutated DHCP messages through decode, decision, encode and decode again',
   },
+  tftp: {
+    run: fuzzTftp,
+    unit: 'packets',
+    otherwise: 1_000_000,
+    tells: 'mutated packets, and time, to all of TFTP but its sockets: requests, transfers, one port',
+  },
+  http: {
+    run: fuzzHttp,
+    unit: 'requests',
+    otherwise: 100_000,
+    tells: 'hostile requests to the boot side and the operator side, over real connections on loopback',
+  },
 } as const
+
+const TELL_EVERY_MS = 10_000
 
 const USAGE = `usage: npm run fuzz -- NAME [--packets N | --requests N] [--seed N]
 
@@ -43,10 +59,11 @@ if (fuzzer === undefined || Number.isNaN(count) || Number.isNaN(seed)) {
 const { unit } = fuzzer
 console.log(`${count} ${unit}, seed ${seed}`)
 try {
-  let told = 0
+  let toldAt = performance.now()
   const say = (line: string) => {
-    told += 1
-    if (told % 20 === 0) console.log(line)
+    if (performance.now() - toldAt < TELL_EVERY_MS) return
+    toldAt = performance.now()
+    console.log(line)
   }
   const result = await fuzzer.run({ seed, count, say })
   const most = [...result.ways].sort(([, a], [, b]) => b - a)
