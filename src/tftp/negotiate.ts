@@ -34,7 +34,8 @@ export function negotiate(request: ReadRequest, fileBytes: number, limits: Trans
     if (name === 'blksize' && value >= 8 && value <= 65464) {
       blockBytes = Math.min(value, limits.maxBlockBytes)
       accepted.set(name, String(blockBytes))
-    } else if (name === 'tsize' && request.mode === 'octet') {
+    } else if (name === 'tsize' && value === 0 && request.mode === 'octet') {
+      // RFC 2349: a read request asks with 0; a size of its own is what a write request has.
       accepted.set(name, String(fileBytes))
     } else if (name === 'timeout' && value >= 1 && value <= 255) {
       timeoutMs = value * 1000

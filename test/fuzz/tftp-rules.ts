@@ -142,7 +142,10 @@ export class TransferRules {
       const wished = asked.options.get(name)
       demand(wished !== undefined, `${name} was not asked for`)
       if (name === 'tsize')
-        demand(value === String(this.#wanted.length) && !asked.isNetascii, `tsize ${value}`)
+        demand(
+          value === String(this.#wanted.length) && !asked.isNetascii && Number(wished) === 0,
+          `tsize ${value}`,
+        )
       else if (name === 'timeout') demand(value === String(Number(wished)), `timeout ${value}`)
       else demand(Number(value) <= Number(wished), `${name} ${value}, asked for ${wished}`)
     }

@@ -36,6 +36,8 @@ t.test('each option, what is accepted and what is left out of the OACK', async (
     [{ blksize: '' }, {}],
     [{ tsize: '0' }, { tsize: '74213' }],
     [{ tsize: 'x' }, {}],
+    [{ tsize: '1' }, {}],
+    [{ tsize: '74213' }, {}],
     [{ timeout: '1' }, { timeout: '1' }],
     [{ timeout: '255' }, { timeout: '255' }],
     [{ timeout: '0' }, {}],

@@ -45,9 +45,18 @@ function lists(header: string, etag: string, comparison: 'strong' | 'weak'): boo
   })
 }
 
-/** HTTP dates have seconds only; ms since 1970, or undefined for what is no date. */
+const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
+const TIME = String.raw`\d\d:\d\d:\d\d`
+/** RFC 9110 §5.6.7: as everybody writes them, as RFC 850 did, and as asctime does, which names no zone and means GMT. */
+const HTTP_DATE = new RegExp(
+  String.raw`^(?:(?:[A-Z][a-z]{2}, \d\d ${MONTH} \d{4}|[A-Z][a-z]{5,8}, \d\d-${MONTH}-\d\d) ${TIME} GMT` +
+    String.raw`|[A-Z][a-z]{2} ${MONTH} [ \d]\d ${TIME} \d{4})$`,
+)
+
+/** HTTP dates have seconds only; ms since 1970, or undefined for what is no such date, though `Date.parse` takes more. */
 function dateOf(text: string | undefined): number | undefined {
-  const ms = text === undefined ? Number.NaN : Date.parse(text)
+  if (text === undefined || !HTTP_DATE.test(text)) return undefined
+  const ms = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(ms) ? undefined : ms
 }
 
