@@ -16,8 +16,12 @@ import { addReportRoute } from './report-route.ts'
 import { addScriptRoutes } from './script-route.ts'
 
 const MAX_BODY_BYTES = 256 * 1024
-/** Longer than a gate's long poll, so that a node's connection outlives it. */
-const KEEP_ALIVE_MS = 120_000
+const PATIENCE = {
+  /** Longer than a gate's long poll, so that a node's connection outlives it. */
+  keepAliveTimeout: 120_000,
+  /** For a request to arrive whole. */
+  requestTimeout: 30_000,
+}
 const BACKLOG = 4096
 const TRANSFER_GRACE_MS = 10_000
 
@@ -25,8 +29,7 @@ const TRANSFER_GRACE_MS = 10_000
 export async function startBootServer(context: BootContext, bootAssetsDir: string): Promise<FastifyInstance> {
   const server = fastify({
     bodyLimit: MAX_BODY_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: 30_000,
+    ...PATIENCE,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 255 },
     logger: false,
@@ -76,9 +79,7 @@ async function listenAlso(server: FastifyInstance, hosts: readonly string[], por
   })
   await server.ready()
   for (const host of hosts) {
-    const listener = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, reply) =>
-      server.routing(request, reply),
-    )
+    const listener = createServer(PATIENCE, (request, reply) => server.routing(request, reply))
     const listening = once(listener, 'listening')
     listener.listen({ host, port, backlog: BACKLOG })
     await listening
