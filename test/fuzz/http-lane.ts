@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { demand } from './fuzzing.ts'
-import type { RawRequest } from './http-requests.ts'
 import { type HttpResponse, ResponseReader } from './http-responses.ts'
 import type { HttpFuzzWorld } from './http-world.ts'
+import type { RawRequest } from './raw-request.ts'
 
 /** An answer to a request that is HTTP comes within this time, also on a machine that does much else. */
 const ANSWER_WITHIN_MS = 20_000

@@ -1,7 +1,7 @@
 import { demand } from './fuzzing.ts'
-import type { RawRequest } from './http-requests.ts'
 import { type HttpResponse, headerOf } from './http-responses.ts'
 import type { HttpFuzzWorld } from './http-world.ts'
+import type { RawRequest } from './raw-request.ts'
 
 /** Where 503 is an answer, with Retry-After: a gate that is shut, a time that has not come, no room. */
 const MAY_SAY_NOT_NOW = /^\/(?:machines\/|images\/|assets\/|boot\/)/

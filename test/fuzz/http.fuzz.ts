@@ -1,11 +1,12 @@
 import { exchange } from '../../src/sim/http-exchange.ts'
 import { demand, FuzzFailure, type FuzzOptions, type FuzzResult, FuzzTally } from './fuzzing.ts'
 import { HttpLane } from './http-lane.ts'
-import { type RawRequest, someHttpRequest } from './http-requests.ts'
+import { someHttpRequest } from './http-requests.ts'
 import type { HttpResponse } from './http-responses.ts'
 import { checkResponse } from './http-rules.ts'
 import { type HttpFuzzWorld, openHttpFuzzWorld } from './http-world.ts'
 import { SeededRandom } from './random.ts'
+import type { RawRequest } from './raw-request.ts'
 
 const LOOK_EVERY = 200
 const LANES = 32
