@@ -19,14 +19,19 @@ parentPort?.on('message', () => {
   }
 })
 
-/** Moves what the log holds while others write it. Returns how many pages it held at the last pass. */
+/**
+ * Moves what the log holds while others write it, for as long as each pass has half of what the one before had: where
+ * it does not, the log is written as fast as it is moved. Returns how many pages it held at the last pass.
+ */
 function moved() {
   let logPages = 0
+  let came = Number.POSITIVE_INFINITY
   for (let pass = 1; pass <= MOST_PASSES; pass += 1) {
     const [found] = /** @type {{ log: number }[]} */ (db.pragma('wal_checkpoint(PASSIVE)'))
-    const before = logPages
-    logPages = found?.log ?? 0
-    if (logPages - before < FEW_PAGES) break
+    const before = came
+    came = (found?.log ?? 0) - logPages
+    logPages += came
+    if (came < FEW_PAGES || came > before / 2) break
   }
   return logPages
 }
