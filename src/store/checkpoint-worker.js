@@ -12,7 +12,7 @@ db.pragma('wal_autocheckpoint = 0')
 
 parentPort?.on('message', () => {
   try {
-    parentPort?.postMessage({ answer: { logPages: moved() } })
+    parentPort?.postMessage({ answer: move() })
   } catch (error) {
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error)
     parentPort?.postMessage({ failure: { code, message } })
@@ -21,17 +21,25 @@ parentPort?.on('message', () => {
 
 /**
  * Moves what the log holds while others write it, for as long as each pass has half of what the one before had: where
- * it does not, the log is written as fast as it is moved. Returns how many pages it held at the last pass.
+ * it does not, the log is written as fast as it is moved. Returns how many pages the
+ * log has, and how many of them came since the first pass.
  */
-function moved() {
-  let logPages = 0
-  let came = Number.POSITIVE_INFINITY
-  for (let pass = 1; pass <= MOST_PASSES; pass += 1) {
-    const [found] = /** @type {{ log: number }[]} */ (db.pragma('wal_checkpoint(PASSIVE)'))
+function move() {
+  let logPages = passed()
+  const first = logPages
+  let came = logPages
+  for (let pass = 2; pass <= MOST_PASSES && came >= FEW_PAGES; pass += 1) {
     const before = came
-    came = (found?.log ?? 0) - logPages
-    logPages += came
-    if (came < FEW_PAGES || came > before / 2) break
+    const now = passed()
+    came = now - logPages
+    logPages = now
+    if (came > before / 2) break
   }
-  return logPages
+  return { logPages, came: logPages - first }
+}
+
+/** Moves what the log holds now. Returns how many pages it has, moved ones among them. */
+function passed() {
+  const [found] = /** @type {{ log: number }[]} */ (db.pragma('wal_checkpoint(PASSIVE)'))
+  return found?.log ?? 0
 }
