@@ -8,14 +8,19 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import v8 from 'node:v8'
 
 const OLDEST_MAJOR = 24
 const HANDED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']
+/** What V8 is to do otherwise than by itself, in this process and its threads: docs/decisions/0011. */
+export const V8_FLAGS = ['--no-allocation-site-pretenuring']
 
 /** Runs `program` (an absolute path) here if this Node can, else under the one that npm brought. */
 export async function runWithNode24(program, args) {
   if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
     process.argv = [process.argv[0], program, ...args]
+    // Before the sources are loaded: what is kept of them compiled is good for these flags alone.
+    for (const flag of V8_FLAGS) v8.setFlagsFromString(flag)
     await import(pathToFileURL(program).href)
     return
   }
@@ -27,7 +32,7 @@ export async function runWithNode24(program, args) {
     process.exitCode = 1
     return
   }
-  const child = spawn(brought, [program, ...args], { stdio: 'inherit' })
+  const child = spawn(brought, [...V8_FLAGS, program, ...args], { stdio: 'inherit' })
   for (const signal of HANDED_ON) process.on(signal, () => child.kill(signal))
   child.on('exit', (code) => {
     process.exitCode = code ?? 1

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 
 const SRC = new URL('../src/', import.meta.url).pathname
@@ -18,8 +19,11 @@ function startOldNode(program: string, args: readonly string[], env: NodeJS.Proc
   })
 }
 
-async function runOldNode(program: string, args: readonly string[]) {
-  const child = startOldNode(program, args)
+function runOldNode(program: string, args: readonly string[]) {
+  return run(startOldNode(program, args))
+}
+
+async function run(child: ChildProcessByStdio<null, Readable, Readable>) {
   const out: Buffer[] = []
   const err: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
@@ -27,6 +31,25 @@ async function runOldNode(program: string, args: readonly string[]) {
   const [code] = await once(child, 'close')
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }
 }
+
+/** Objects that hold others, first many that stay, then many more that are dropped at once. Prints a JSON line. */
+const SHORT_LIVED = `
+import v8 from 'node:v8'
+const oldMib = () => v8.getHeapSpaceStatistics().find((s) => s.space_name === 'old_space').space_used_size / 1048576
+const exchange = (number) => ({ number, request: [number, number, number, number], reply: { parts: [[number], [number]] } })
+const ring = new Array(400_000)
+function make(times, live) {
+  let most = 0
+  for (let number = 0; number < times; number += 1) {
+    ring[number % live] = exchange(number)
+    if (number % 20_000 === 0) most = Math.max(most, oldMib())
+  }
+  return most
+}
+make(400_000, 400_000)
+const before = oldMib()
+console.log(JSON.stringify({ grewMib: make(1_000_000, 64) - before, execArgv: process.execArgv }))
+`
 
 function emptyDirectory(t: Test): string {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'pilotlight-old-node-'))
@@ -74,4 +97,17 @@ t.test('where there is no newer Node either, one line says so, with the cure', a
   t.equal(code, 1)
   t.equal(stdout, '')
   t.match(stderr, /^pilotlight needs Node 24 or newer, this is v[\d.]+: run npm ci, [^\n]*\n$/)
+})
+
+t.test('what lives for an exchange only never gets among what lives long', async (t) => {
+  const program = path.join(emptyDirectory(t), 'short-lived.js')
+  writeFileSync(program, SHORT_LIVED)
+  const young = ['--max-semi-space-size=1', path.join(SRC, 'with-node-24.js'), program]
+  const here = await run(spawn(process.execPath, young, { stdio: ['ignore', 'pipe', 'pipe'] }))
+  const { grewMib } = JSON.parse(here.stdout) as { grewMib: number }
+  t.ok(grewMib < 20, `the old generation grew by ${grewMib} MiB`)
+
+  const brought = await runOldNode(path.join(SRC, 'with-node-24.js'), [program])
+  const { execArgv } = JSON.parse(brought.stdout) as { execArgv: string[] }
+  t.strictSame(execArgv, ['--no-allocation-site-pretenuring'])
 })

@@ -5,6 +5,8 @@ import type { BenchLink } from './bench-link.ts'
 import { type BenchServer, pilotlightYaml, registerMachines, withServer } from './servers.ts'
 
 const MEASURED_SERVER = fileURLToPath(new URL('./measured-server.ts', import.meta.url))
+/** Starts it as `pilotlight` is started, with the same flags of V8. */
+const STARTER = fileURLToPath(new URL('../../../src/with-node-24.js', import.meta.url))
 const MACS = 100_000
 const LOOK_AT = [200_000, 400_000, 600_000, 800_000, 1_000_000]
 
@@ -29,7 +31,13 @@ export async function measureMemory(
         path.join(workDir, 'data'),
         Array.from({ length: MACS }, (_, client) => client),
       )
-      const program = namespaces.start(ns, [process.execPath, '--expose-gc', MEASURED_SERVER, config])
+      const program = namespaces.start(ns, [
+        process.execPath,
+        '--expose-gc',
+        STARTER,
+        MEASURED_SERVER,
+        config,
+      ])
       await program.line(/^serving$/)
       return program
     },
