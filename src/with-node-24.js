@@ -13,7 +13,7 @@ import v8 from 'node:v8'
 const OLDEST_MAJOR = 24
 const HANDED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']
 /** What V8 is to do otherwise than by itself, in this process and its threads: docs/decisions/0011. */
-export const V8_FLAGS = ['--no-allocation-site-pretenuring']
+const V8_FLAGS = ['--no-allocation-site-pretenuring']
 
 /** Runs `program` (an absolute path) here if this Node can, else under the one that npm brought. */
 export async function runWithNode24(program, args) {

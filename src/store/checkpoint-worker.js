@@ -20,9 +20,9 @@ parentPort?.on('message', () => {
 })
 
 /**
- * Moves what the log holds while others write it, for as long as each pass has half of what the one before had: where
- * it does not, the log is written as fast as it is moved. Returns how many pages the
- * log has, and how many of them came since the first pass.
+ * Moves what the log holds while others write it, as long as each pass finds at most half of what the one before found:
+ * else the log is written as fast as it is moved. Returns how many pages the log has, and how many of them came since
+ * the first pass.
  */
 function move() {
   let logPages = passed()

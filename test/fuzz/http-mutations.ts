@@ -1,3 +1,5 @@
+import { concatBytes } from '../../src/net/bytes.ts'
+import { changedBytes, cutOff, overwritten } from './changed-bytes.ts'
 import { DATES, HOSTILE_PARTS, JUNK_VALUES, NUMBERS } from './http-words.ts'
 import type { HttpFuzzWorld } from './http-world.ts'
 import type { SeededRandom } from './random.ts'
@@ -167,27 +169,16 @@ export function otherJson(random: SeededRandom, value: unknown): unknown {
   return Object.fromEntries(entries)
 }
 
+/** The same request with 1 to 3 things changed in its bytes: their end, pieces left out, delimiters put in. */
 export function brokenBytes(random: SeededRandom, bytes: Buffer): Buffer<ArrayBuffer> {
-  let changed = Buffer.from(bytes)
-  for (let changes = 1 + random.below(3); changes > 0; changes -= 1) {
-    const at = random.below(changed.length + 1)
-    switch (random.below(4)) {
-      case 0:
-        changed = changed.subarray(0, at)
-        break
-      case 1:
-        changed = Buffer.concat([changed.subarray(0, at), changed.subarray(at + 1 + random.below(4))])
-        break
-      case 2:
-        changed = Buffer.concat([
-          changed.subarray(0, at),
-          Buffer.from(random.pick(['\r', '\n', '\r\n', '\0', '\xff', ' ', ':'])),
-          changed.subarray(at),
-        ])
-        break
-      default:
-        if (at < changed.length) changed[at] = random.below(256)
-    }
-  }
-  return changed
+  const changed = changedBytes(random, bytes, 3, [
+    cutOff,
+    (bytes, at) => concatBytes([bytes.subarray(0, at), bytes.subarray(at + 1 + random.below(4))]),
+    (bytes, at) => {
+      const delimiter = Buffer.from(random.pick(['\r', '\n', '\r\n', '\0', '\xff', ' ', ':']))
+      return concatBytes([bytes.subarray(0, at), delimiter, bytes.subarray(at)])
+    },
+    overwritten(() => random.below(256)),
+  ])
+  return Buffer.from(changed)
 }

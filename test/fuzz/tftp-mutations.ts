@@ -1,4 +1,5 @@
 import { concatBytes, textBytes } from '../../src/net/bytes.ts'
+import { changedBytes, cutOff, overwritten } from './changed-bytes.ts'
 import type { SeededRandom } from './random.ts'
 
 const OPCODES = [0, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 255, 256, 257, 1024]
@@ -170,36 +171,20 @@ export function someOther(random: SeededRandom): Uint8Array {
 
 /** The same packet with 1 to 4 things changed in it: bytes, its end, pieces of another. */
 export function broken(random: SeededRandom, packet: Uint8Array, other: Uint8Array): Uint8Array {
-  let bytes = packet
-  for (let changes = 1 + random.below(4); changes > 0; changes -= 1) {
-    const at = random.below(bytes.length + 1)
-    switch (random.below(7)) {
-      case 0:
-        bytes = bytes.subarray(0, at)
-        break
-      case 1:
-        bytes = concatBytes([bytes, other.subarray(random.below(other.length + 1))])
-        break
-      case 2:
-        bytes = concatBytes([bytes.subarray(0, at), other.subarray(0, random.below(9)), bytes.subarray(at)])
-        break
-      case 3:
-        bytes = concatBytes([bytes.subarray(0, at), bytes.subarray(at + 1 + random.below(3))])
-        break
-      case 4:
-        bytes = concatBytes([
-          bytes,
-          new Uint8Array(random.pick([1, 2, 200, 512])).fill(random.pick([0, 65, 255])),
-        ])
-        break
-      default: {
-        bytes = bytes.slice()
-        if (at < bytes.length)
-          bytes[at] = random.pick([0, 1, 0x25, 0x2e, 0x2f, 0x5c, 0x7f, 0xff, random.below(256)])
-      }
-    }
-  }
-  return bytes
+  const otherByte = overwritten(() =>
+    random.pick([0, 1, 0x25, 0x2e, 0x2f, 0x5c, 0x7f, 0xff, random.below(256)]),
+  )
+  return changedBytes(random, packet, 4, [
+    cutOff,
+    (bytes) => concatBytes([bytes, other.subarray(random.below(other.length + 1))]),
+    (bytes, at) =>
+      concatBytes([bytes.subarray(0, at), other.subarray(0, random.below(9)), bytes.subarray(at)]),
+    (bytes, at) => concatBytes([bytes.subarray(0, at), bytes.subarray(at + 1 + random.below(3))]),
+    (bytes) =>
+      concatBytes([bytes, new Uint8Array(random.pick([1, 2, 200, 512])).fill(random.pick([0, 65, 255]))]),
+    otherByte,
+    otherByte,
+  ])
 }
 
 /** Latin-1 where that is enough, so that single bytes can be meant; else UTF-8. */
