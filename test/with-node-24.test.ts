@@ -47,6 +47,7 @@ function make(times, live) {
   return most
 }
 make(400_000, 400_000)
+globalThis.gc?.() // or a collection still under way is counted as growth
 const before = oldMib()
 console.log(JSON.stringify({ grewMib: make(1_000_000, 64) - before, execArgv: process.execArgv }))
 `
@@ -102,10 +103,10 @@ t.test('where there is no newer Node either, one line says so, with the cure', a
 t.test('what lives for an exchange only never gets among what lives long', async (t) => {
   const program = path.join(emptyDirectory(t), 'short-lived.js')
   writeFileSync(program, SHORT_LIVED)
-  const young = ['--max-semi-space-size=1', path.join(SRC, 'with-node-24.js'), program]
+  const young = ['--max-semi-space-size=1', '--expose-gc', path.join(SRC, 'with-node-24.js'), program]
   const here = await run(spawn(process.execPath, young, { stdio: ['ignore', 'pipe', 'pipe'] }))
   const { grewMib } = JSON.parse(here.stdout) as { grewMib: number }
-  t.ok(grewMib < 20, `the old generation grew by ${grewMib} MiB`)
+  t.ok(grewMib < 5, `the old generation grew by ${grewMib} MiB`)
 
   const brought = await runOldNode(path.join(SRC, 'with-node-24.js'), [program])
   const { execArgv } = JSON.parse(brought.stdout) as { execArgv: string[] }
