@@ -1,7 +1,7 @@
 import { BenchLink } from './dhcp/bench-link.ts'
 import { measureMemory } from './dhcp/memory.ts'
 import { highestRate, PERFDHCP_CLIENTS, PERFDHCP_FIRST_CLIENT } from './dhcp/perfdhcp.ts'
-import { type BenchServer, DNSMASQ, kea, pilotlight, withServer } from './dhcp/servers.ts'
+import { type BenchServer, DNSMASQ, kea, LEAST, pilotlight, withServer } from './dhcp/servers.ts'
 import { atLeast, atMost, type BenchOptions, type BenchResult, median, type Row } from './report.ts'
 
 const MANY = 50_000
@@ -10,7 +10,7 @@ const OUTSTANDING = 64
 const from = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index)
 
 /**
- * DHCP against dnsmasq and Kea: exchanges per second, their times, 1,000 clients in one instant, and flat memory.
+ * DHCP against dnsmasq and Kea, and the least that a Node program can do: exchanges per second, their times, 1,000 clients in one instant, and flat memory.
  *
  * `--rounds N` (3), `--only=closed,burst,perfdhcp,memory`.
  */
@@ -47,6 +47,7 @@ async function closedLoop(link: BenchLink, figures: Figures, say: (line: string)
       [ALL_WORK, own, MANY, MANY],
       [ALL_WORK, kea(0), MANY, MANY],
       [ALL_WORK, kea(2), MANY, MANY],
+      [ALL_WORK, LEAST, MANY, MANY],
       [FEW_WORK, own, 20_000, FEW],
       [FEW_WORK, kea(0), 20_000, FEW],
       [FEW_WORK, kea(2), 20_000, FEW],

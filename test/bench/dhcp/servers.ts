@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type Ipv4, ipv4ToNumber } from '../../../src/net/ipv4.ts'
 import type { Mac } from '../../../src/net/mac.ts'
 import type { Effect } from '../../../src/policy/effect.ts'
 import { Store } from '../../../src/store/store.ts'
@@ -11,6 +12,7 @@ import { startKea } from '../../support/kea.ts'
 /** The address that all servers serve at, and the subnet that their clients are in, behind a relay. */
 export const SERVER_ADDRESS = '10.90.0.1'
 export const RELAY_ADDRESS = '10.100.0.1'
+const LEAST_SERVER = fileURLToPath(new URL('./least-server.ts', import.meta.url))
 const PROGRAM_DIR = fileURLToPath(new URL('../../..', import.meta.url))
 const CPU_TICK_MS = 10
 
@@ -58,6 +60,19 @@ export const DNSMASQ: BenchServer = {
       '--dhcp-range=10.100.1.0,10.101.255.250,255.254.0.0,1h',
     ])
     await program.line(/DHCP, IP range/)
+    return program
+  },
+}
+
+/** A bound, not a server: see `least-server.ts`. */
+export const LEAST: BenchServer = {
+  name: 'the least in Node',
+  async start(namespaces, ns, workDir) {
+    const firstAddress = String(ipv4ToNumber('10.100.1.0' as Ipv4))
+    const program = namespaces.start(ns, [
+      ...[process.execPath, LEAST_SERVER, SERVER_ADDRESS, RELAY_ADDRESS, firstAddress, workDir],
+    ])
+    await program.line(/^listening$/)
     return program
   },
 }
