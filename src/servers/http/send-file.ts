@@ -64,18 +64,19 @@ export async function sendFile(
     etag: `"${file.sha256}"`,
     ...(file.lastModifiedMs === undefined ? {} : { lastModifiedMs: file.lastModifiedMs }),
   }
-  reply.headers({
+  // Only of the file itself: an error that said so would be kept for a year by whatever cache stands in front.
+  const lasting = {
     etag: validators.etag,
     'accept-ranges': 'bytes',
     'cache-control': 'public, max-age=31536000, immutable',
     ...(file.lastModifiedMs === undefined
       ? {}
       : { 'last-modified': new Date(file.lastModifiedMs).toUTCString() }),
-  })
+  }
   const { headers } = request
   const condition = checkPreconditions(headers, validators)
   if (condition === 'failed') return reply.code(412).header('content-length', 0).send()
-  if (condition === 'not-modified') return reply.code(304).send()
+  if (condition === 'not-modified') return reply.code(304).headers(lasting).send()
 
   const isRanged = request.method === 'GET' && mayServeRange(headers, validators)
   const ranges = isRanged ? readRanges(headers.range, file.bytes) : 'whole'
@@ -89,7 +90,7 @@ export async function sendFile(
   if (request.method === 'HEAD') {
     const broken = wanted === undefined ? undefined : sender.files.brokenness(wanted)
     if (broken !== undefined) throw broken
-    reply.code(200).headers({ 'content-length': file.bytes, 'content-type': file.contentType })
+    reply.code(200).headers({ ...lasting, 'content-length': file.bytes, 'content-type': file.contentType })
     // Past Fastify, which says Content-Length 0 of a HEAD without a body; EDK2 sizes its buffer by it.
     takeOver(reply).end()
     return reply
@@ -103,7 +104,7 @@ export async function sendFile(
       return reply.code(503).header('retry-after', 2).type('text/plain').send('the file is being checked\n')
     }
     const body = bodyOf(file, ranges)
-    reply.code(ranges === 'whole' ? 200 : 206).headers(body.headers)
+    reply.code(ranges === 'whole' ? 200 : 206).headers({ ...lasting, ...body.headers })
     const end = await stream(sender, reply, file, body.parts, opened, hooks)
     const { bytes, isWhole, error } = end
     if (error !== undefined) reply.log.warn({ err: error }, 'file not sent whole')

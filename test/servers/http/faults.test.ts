@@ -76,6 +76,25 @@ t.test(
   },
 )
 
+t.test('an error is not said to last: a cache in front would keep it for a year', async (t) => {
+  const { world, file } = await setUp(t)
+  const lasting = ({ headers }: Awaited<ReturnType<typeof world.ask>>) =>
+    [headers.etag, headers['last-modified'], headers['cache-control']].filter((said) => said !== undefined)
+  t.equal(lasting(await world.ask(1, URL_PATH)).length, 3, 'the file itself lasts')
+  const refused = await world.ask(1, URL_PATH, { headers: { 'if-match': '"other"' } })
+  t.equal(refused.status, 412)
+  t.strictSame(lasting(refused), [])
+  const beyond = await world.ask(1, URL_PATH, { headers: { range: `bytes=${SIZE}-` } })
+  t.equal(beyond.status, 416)
+  t.strictSame(lasting(beyond), [])
+  overwrite(file, 5, randomBytes(100))
+  for (const method of ['GET', 'HEAD'] as const) {
+    const broken = await world.ask(1, URL_PATH, { method })
+    t.equal(broken.status, 500)
+    t.strictSame(lasting(broken), [], method)
+  }
+})
+
 t.test(
   'a file that was found to differ has its image withdrawn, and no machine boots it any more',
   async (t) => {

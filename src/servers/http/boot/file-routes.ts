@@ -93,7 +93,6 @@ function inLine(
       log.info({ address, place }, 'image asked for while all places are taken')
       return reply
         .code(503)
-        .removeHeader('etag')
         .headers({ 'retry-after': retryAfterSeconds, 'cache-control': 'no-store' })
         .type('text/plain')
         .send(`all streams are taken; place ${place} in the line\n`)
