@@ -43,8 +43,9 @@ export function replyDestination(
   if (isInform && ciaddr !== UNSPECIFIED) return toClient(ciaddr)
   if (isRelayed(packet)) return toRelay(request)
   if (reply === 'nak') {
-    // RFC 2131 §4.3.2 wants a NAK broadcast; to a client behind a router only its own address leads.
-    return toClient(ciaddr !== UNSPECIFIED && !isOnLink(snapshot, ciaddr) ? ciaddr : BROADCAST)
+    // RFC 2131 §4.3.2: it MUST be broadcast; but a unicast came from behind a router, where only ciaddr leads to.
+    const isRouted = arrival.socket === 'unicast' && ciaddr !== UNSPECIFIED && !isOnLink(snapshot, ciaddr)
+    return toClient(isRouted ? ciaddr : BROADCAST)
   }
   if (ciaddr !== UNSPECIFIED) return toClient(ciaddr)
   if (isInform) return arrival.sourceAddress === UNSPECIFIED ? undefined : toClient(arrival.sourceAddress)

@@ -162,6 +162,15 @@ t.test('a NAK to a client behind a router goes to its own address', async (t) =>
   t.match(reply, { address: '203.0.113.99', port: 68, packet: { messageType: 'nak', ciaddr: '0.0.0.0' } })
 })
 
+t.test(
+  'a NAK to a client that broadcasts on our link is broadcast, wherever its address is from (§4.3.2)',
+  async (t) => {
+    const request = clientRequest({ messageType: 'request', last: 3, ciaddr: '203.0.113.99' })
+    const { reply } = new DhcpWorld().handle(request)
+    t.match(reply, { address: '255.255.255.255', port: 68, packet: { messageType: 'nak' } })
+  },
+)
+
 t.test('INFORM: answered within the subnet, to the source where ciaddr is missing', async (t) => {
   const inform = (ciaddr: string, arrival = arrivalFrom('192.0.2.200')) =>
     new DhcpWorld().handle(clientRequest({ messageType: 'inform', last: 3, ciaddr }, arrival))
