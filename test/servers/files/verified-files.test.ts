@@ -1,9 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  fstatSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { FileHasher } from '../../../src/servers/files/file-hasher.ts'
+import { signatureOf } from '../../../src/servers/files/file-signature.ts'
 import { VerifiedFiles, type WantedFile } from '../../../src/servers/files/verified-files.ts'
 
 function setUp(t: Test, size = 500_000) {
@@ -106,3 +117,37 @@ t.test('many who open it at once wait for one hashing', async (t) => {
   const parts = await Promise.all(Array.from({ length: 40 }, (_, n) => readAt(files, wanted, n * 1000, 1000)))
   t.ok(Buffer.concat(parts).equals(bytes.subarray(0, 40_000)))
 })
+
+t.test(
+  'a file that is replaced by the same bytes while it is hashed is read again, not broken',
+  async (t) => {
+    const { files, wanted, bytes, file, broken } = setUp(t)
+    hashingWhile(t, () => {
+      writeFileSync(`${file}.new`, bytes)
+      renameSync(`${file}.new`, file)
+    })
+    t.ok((await readAt(files, wanted, 0, 1000)).equals(bytes.subarray(0, 1000)))
+    t.strictSame(broken, [])
+    const hashings = hashingWhile(t, () => utimesSync(file, 1, 1), Number.POSITIVE_INFINITY)
+    utimesSync(file, 2, 2)
+    await t.rejects(files.open(wanted), { code: 'file-broken' }, 'one that never rests is')
+    t.match(broken, [/is being written to/])
+    t.ok(hashings() < 10)
+  },
+)
+
+/** Has something done to the file after its first look and before its last, so many times; gives how often it was hashed. */
+function hashingWhile(t: Test, then: () => void, times = 1): () => number {
+  const { hash } = FileHasher.prototype
+  t.teardown(() => {
+    FileHasher.prototype.hash = hash
+  })
+  let count = 0
+  FileHasher.prototype.hash = async function (fd) {
+    if (count++ >= times) return hash.call(this, fd)
+    const before = signatureOf(fstatSync(fd, { bigint: true }))
+    then()
+    return { ...(await hash.call(this, fd)), before }
+  }
+  return () => count
+}
