@@ -68,13 +68,10 @@ export function choosePartsOf(
   if (another !== undefined) {
     return fault('several-squashfs', `several squashfs files: ${listed(squashes)}`, 'import them apart')
   }
-  const [claims, otherClaim] = claimedArchitectures([scriptName, kernel, initrd])
+  const named = [scriptName, kernel, initrd, ...(squashfs === undefined ? [] : [squashfs])]
+  const [claims, otherClaim] = claimedArchitectures(named)
   if (otherClaim !== undefined) {
-    return fault(
-      'architecture-mixed',
-      `${scriptName}, ${kernel} and ${initrd} are of two architectures`,
-      BUILD_ANEW,
-    )
+    return fault('architecture-mixed', `${named.join(', ')} are of two architectures`, BUILD_ANEW)
   }
   return {
     ...script,

@@ -97,6 +97,11 @@ const refused: readonly (readonly [code: string, text: string, names?: readonly 
     netbootScript('bzImage-aarch64', 'initrd-x86_64'),
     ['bzImage-aarch64', 'initrd-x86_64'],
   ],
+  [
+    'architecture-mixed',
+    netbootScript('bzImage-x86_64', 'initrd-x86_64'),
+    ['bzImage-x86_64', 'initrd-x86_64', 'root-aarch64.squashfs'],
+  ],
 ]
 
 for (const [code, text, names = ['bzImage', 'initrd']] of refused) {

@@ -197,6 +197,7 @@ const refusedSets: readonly (readonly [code: string, files: Readonly<Record<stri
       'initrd-aarch64-linux': anInitrd(),
     },
   ],
+  ['architecture-mismatch', { ...setFiles(), 'root-aarch64.squashfs': aSquashfs() }],
   ['netboot-ipxe-missing', { bzImage: aKernel(), initrd: anInitrd() }],
   ['script-too-long', { ...setFiles(), 'netboot.ipxe': `${netbootScript()}${'#'.repeat(70_000)}` }],
 ]
