@@ -93,11 +93,12 @@ export function setOf(
     const detail = `the kernel parameters hold ${inits.length} init=, want one init=/…: the set would not find its system`
     return { code: 'no-init', detail }
   }
-  const named = said.find((word) => word.startsWith('initrd='))?.slice('initrd='.length)
-  if (named !== undefined && named !== loadedAs) {
+  const named = said.filter((word) => word.startsWith('initrd=')).map((word) => word.slice('initrd='.length))
+  const other = named.find((name) => name !== loadedAs)
+  if (other !== undefined) {
     return {
       code: 'initrd-mismatch',
-      detail: `the kernel line says initrd=${shown(named)}, the initrd is loaded as ${shown(loadedAs)}: two sets were mixed`,
+      detail: `the kernel line says initrd=${shown(other)}, the initrd is loaded as ${shown(loadedAs)}: two sets were mixed`,
     }
   }
   const parameters = said.filter((word) => !word.startsWith('init=') && !word.startsWith('initrd='))

@@ -81,6 +81,7 @@ const refused: readonly (readonly [code: string, text: string, names?: readonly 
   ['no-init', `#!ipxe\nkernel bzImage init=/a init=/b initrd=initrd\ninitrd initrd\n`],
   ['initrd-mismatch', `#!ipxe\nkernel bzImage init=${INIT} initrd=other\ninitrd initrd\n`],
   ['initrd-mismatch', `#!ipxe\nkernel bzImage init=${INIT} initrd=initrd\ninitrd --name other initrd\n`],
+  ['initrd-mismatch', netbootScript('bzImage', 'initrd', 'initrd=other')],
   ['unsafe-parameter', netbootScript('bzImage', 'initrd', 'quiet;reboot')],
   ['unsafe-parameter', netbootScript('bzImage', 'initrd', 'x=${uuid}')],
   ['unsafe-parameter', netbootScript('bzImage', 'initrd', 'x=$(id)')],
