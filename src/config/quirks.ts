@@ -41,6 +41,10 @@ const matching =
   (value) =>
     typeof value === 'string' && pattern.test(value) ? value.toLowerCase() : undefined
 
+/** As it is spelt: DHCP promises only what is on hand under this very name. */
+const loaderName: Reader = (value) =>
+  typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value) ? value : undefined
+
 const prefixText: Reader = (value) =>
   typeof value === 'string' && value.length > 0 && value.length <= 64 ? value : undefined
 
@@ -85,7 +89,7 @@ const REPLY: Readonly<Record<string, Field>> = {
     want: `a whole number from 0 to ${LONGEST_DELAY_MS}`,
     read: wholeNumber(0, LONGEST_DELAY_MS),
   },
-  loader: { name: 'loader', want: 'the name of a loader', read: matching(/^[A-Za-z0-9._-]{1,64}$/) },
+  loader: { name: 'loader', want: 'the name of a loader', read: loaderName },
   tftp_block_bytes: {
     name: 'tftpBlockBytes',
     want: 'a whole number from 512 to 1468',
@@ -109,7 +113,7 @@ type Fault = { readonly fault: Pick<Complaint, 'got' | 'want'> }
 
 function parseQuirk(entry: unknown, place: string): Quirk | Fault {
   if (!isMap(entry)) return faultAt(place, entry, '{ name, source, match, reply }')
-  const { name, source = 'the operator', match, reply, ...unknown } = entry
+  const { name, source = 'the operator', match, reply: answer, ...unknown } = entry
   const [extra] = Object.keys(unknown)
   if (extra !== undefined)
     return faultAt(`${place}: ${extra}`, 'an unknown key', 'name, source, match, reply')
@@ -121,7 +125,9 @@ function parseQuirk(entry: unknown, place: string): Quirk | Fault {
   const matched = fieldsOf(match, MATCH, `${name}: match`)
   if ('fault' in matched) return matched
   // An entry without a reply takes a shipped one of its name away.
-  const shaped = fieldsOf(isMap(reply) ? reply : {}, REPLY, `${name}: reply`)
+  const reply = answer ?? {}
+  if (!isMap(reply)) return faultAt(`${name}: reply`, reply, `some of ${Object.keys(REPLY).join(', ')}`)
+  const shaped = fieldsOf(reply, REPLY, `${name}: reply`)
   if ('fault' in shaped) return shaped
   return { name, source, match: matched.values as Quirk['match'], reply: shaped.values as ReplyShape }
 }

@@ -5,6 +5,7 @@ import t from 'tap'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { ConfigError } from '../../src/config/messages.ts'
+import { parseQuirks } from '../../src/config/quirks.ts'
 import type { Surroundings } from '../../src/config/surroundings.ts'
 import { SHIPPED_QUIRKS } from '../../src/policy/dhcp/quirk-table.ts'
 
@@ -101,6 +102,21 @@ t.test('quirks are read and follow the shipped ones; what is wrong with one is t
     complaintOf(yaml('{ name: mine, match: { macs: ["02"] }, reply: { delay_ms: 9000 } }')),
     /dhcp\.quirks: got mine: reply\.delay_ms: 9000, want a whole number from 0 to 3000/,
   )
+})
+
+t.test('a quirk names its loader as the loader is spelt', async (t) => {
+  const parsed = parseQuirks([
+    { name: 'mine', match: { macs: ['AA:BB:CC'] }, reply: { loader: 'ipxe-X550.efi' } },
+  ])
+  t.match(parsed, { quirks: [{ match: { macs: ['aa:bb:cc'] }, reply: { loader: 'ipxe-X550.efi' } }] })
+})
+
+t.test('a quirk’s reply is a map, or not there at all', async (t) => {
+  const parsed = (reply: unknown) => parseQuirks([{ name: 'mine', match: { macs: ['02'] }, reply }])
+  for (const none of [undefined, null, {}]) t.match(parsed(none), { ok: true, quirks: [{ reply: {} }] })
+  for (const reply of ['direct', ['pxe_class'], true, 7]) {
+    t.match(parsed(reply), { ok: false, fault: { got: /^mine: reply: / } })
+  }
 })
 
 t.test(
