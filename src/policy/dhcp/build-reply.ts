@@ -10,7 +10,7 @@ import { textBytes } from '../../net/bytes.ts'
 import { type Ipv4, UNSPECIFIED } from '../../net/ipv4.ts'
 import { type BootFile, bootServerOf } from './choose-boot-file.ts'
 import type { DhcpCase } from './dhcp-case.ts'
-import { putExtraOptions, putSubnetOptions } from './network-options.ts'
+import { putNetworkOptions } from './network-options.ts'
 import { OptionList } from './option-list.ts'
 import type { DhcpSnapshot } from './snapshot.ts'
 
@@ -154,9 +154,7 @@ function replyTo(request: DhcpPacket, { ciaddr, ...fields }: ReplyFields): DhcpP
 
 function putNetwork(options: OptionList, snapshot: DhcpSnapshot, subnet: Subnet): void {
   const { machine } = snapshot
-  putSubnetOptions(options, subnet)
-  // The machine's own stand for the subnet's: the last value of a code is the one that is sent.
-  putExtraOptions(options, machine?.dhcpOptions ?? [])
+  putNetworkOptions(options, subnet, machine?.dhcpOptions ?? [])
   // Only a name that an operator gave: what a machine calls itself is never sent back.
   if (machine !== undefined && machine.state !== 'discovered') {
     options.putIfRequested(OPTION.hostName, textBytes(machine.name))

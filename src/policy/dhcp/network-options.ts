@@ -13,19 +13,21 @@ interface NetworkOption {
   readonly always: boolean
 }
 
-/** Puts what a subnet's configuration says of its network, and the operator's own options for it. */
-export function putSubnetOptions(options: OptionList, subnet: Subnet): void {
+/**
+ * Puts what a subnet's configuration says of its network, and the operator's own options for it.
+ *
+ * @param own the machine's options: they stand in place of the subnet's, which must not come back where a client asks
+ *   for neither.
+ */
+export function putNetworkOptions(options: OptionList, subnet: Subnet, own: readonly ExtraOption[]): void {
   let known = ofSubnet.get(subnet)
   if (known === undefined) {
     known = optionsOf(subnet)
     ofSubnet.set(subnet, known)
   }
-  putAll(options, known)
-}
-
-/** Puts options as an operator gave them; the last value of a code is the one that is sent. */
-export function putExtraOptions(options: OptionList, extra: readonly ExtraOption[]): void {
-  if (extra.length > 0) putAll(options, extra.map(written))
+  if (own.length === 0) return putAll(options, known)
+  const others = known.filter((one) => own.every(({ code }) => code !== one.code))
+  putAll(options, [...others, ...own.map(written)])
 }
 
 /** The same for every machine of a subnet, and a dozen values to write. */

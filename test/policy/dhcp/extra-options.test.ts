@@ -112,6 +112,12 @@ t.test('a machine’s own options stand in place of its subnet’s, even of thos
   t.equal(got(3), 'c0000209')
 })
 
+t.test('a machine’s own option takes its subnet’s away also where the client asks for neither', async (t) => {
+  const world = withOptions({ mtu: { value: 9000, always: true } }, { mtu: 1400 })
+  t.equal(optionsOf(world, 3, { 55: '0103' })(26), undefined)
+  t.equal(optionsOf(world, 3, { 55: '01031a' })(26), '0578')
+})
+
 t.test('an extra option never costs a small client its boot file or its router', async (t) => {
   const fat = { 224: { type: 'text', value: 'x'.repeat(140), always: true } }
   const world = withOptions({ ...fat, 225: { ...fat[224] } })
