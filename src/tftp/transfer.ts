@@ -168,7 +168,8 @@ export class Transfer {
       return { kind: 'ended', end: { kind: isWhole ? 'sent-unconfirmed' : 'timed-out' } }
     }
     this.#retransmits += 1
-    this.#timeoutMs = Math.min(this.#timeoutMs * 2, MAX_TIMEOUT_MS)
+    // RFC 2349: a client that asked for a longer time gets it, the first time and every other.
+    this.#timeoutMs = Math.min(this.#timeoutMs * 2, Math.max(MAX_TIMEOUT_MS, this.#terms.timeoutMs))
     return this.#resend(nowMs)
   }
 

@@ -105,6 +105,16 @@ t.test('silence: 1 s, 2, 4, 8, 16, and after five resends it is over', async (t)
   t.equal(transfer.resends, 5)
 })
 
+t.test('RFC 2349: who asks for a longer time is never sent a block again before it', async (t) => {
+  const transfer = new Transfer(terms({ timeoutMs: 30_000 }), 2000, 0)
+  transfer.start(0)
+  for (const atMs of [30_000, 60_000, 90_000]) {
+    t.equal(transfer.deadlineMs, atMs)
+    t.strictSame(transfer.take({ kind: 'tick' }, atMs), blocks(1, 1, true))
+  }
+  t.match(transfer.take({ kind: 'tick' }, 120_000), { kind: 'ended' }, 'two minutes are enough all the same')
+})
+
 t.test('progress takes the patience back to its beginning', async (t) => {
   const transfer = new Transfer(terms(), 5000, 0)
   transfer.start(0)
