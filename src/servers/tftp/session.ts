@@ -45,6 +45,7 @@ export class Session implements Receiver {
   readonly #clock: TransferClock
   readonly #startedAtMs: number
   #callTimerOff: (() => void) | undefined
+  #timerDueMs = 0
   #isOver = false
 
   constructor(
@@ -133,10 +134,15 @@ export class Session implements Receiver {
     this.#armTimer()
   }
 
-  /** One timer a session, moved only when it fires: an ACK costs no timer. */
+  /** One timer a session, moved when it fires, or when it would come too late after a silence: an ACK costs no timer. */
   #armTimer(): void {
-    if (this.#callTimerOff !== undefined) return
-    const waitMs = Math.max(this.#transfer.deadlineMs - this.#clock.nowMs(), 1)
+    const { deadlineMs } = this.#transfer
+    if (this.#callTimerOff !== undefined) {
+      if (this.#timerDueMs <= deadlineMs) return
+      this.#callTimerOff()
+    }
+    this.#timerDueMs = deadlineMs
+    const waitMs = Math.max(deadlineMs - this.#clock.nowMs(), 1)
     this.#callTimerOff = this.#clock.after(waitMs, () => {
       this.#callTimerOff = undefined
       this.#take({ kind: 'tick' })
