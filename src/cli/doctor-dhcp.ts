@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { ForeignServer } from '../model/foreign-server.ts'
 import { BROADCAST, cidrContains, type Ipv4 } from '../net/ipv4.ts'
 import type { Mac } from '../net/mac.ts'
-import { isDhcpServed } from '../servers/dhcp/dhcp-place.ts'
+import { isDhcpServed, modeAt, modeBeside } from '../servers/dhcp/dhcp-place.ts'
 import { enlargeReceiveBuffer, isLoopback } from '../servers/dhcp/dhcp-sockets.ts'
 import { ForeignWatch } from '../servers/dhcp/foreign-watch.ts'
 import { call } from './api-client.ts'
@@ -28,6 +28,7 @@ interface RunningDhcp {
   }[]
   readonly foreign_servers: readonly {
     readonly server_id: string
+    readonly source_address: string
     readonly offered: string
     readonly has_boot_data: boolean
   }[]
@@ -103,8 +104,9 @@ async function foreignCheck(config: Config, running: RunningDhcp | undefined): P
     return foreignVerdict(
       config,
       running.foreign_servers.map((one) => ({
-        serverId: one.server_id,
-        offered: one.offered,
+        serverId: one.server_id as Ipv4,
+        sourceAddress: one.source_address as Ipv4,
+        offered: one.offered as Ipv4,
         hasBootData: one.has_boot_data,
       })),
     )
@@ -120,17 +122,20 @@ async function foreignCheck(config: Config, running: RunningDhcp | undefined): P
   return foreignVerdict(config, heard)
 }
 
-function foreignVerdict(
-  { dhcp }: Config,
-  servers: readonly { readonly serverId: string; readonly offered: string; readonly hasBootData: boolean }[],
-): Check {
+type HeardServer = Pick<ForeignServer, 'serverId' | 'sourceAddress' | 'offered' | 'hasBootData'>
+
+/** Judges the servers that were heard, each by what this one does in its subnet. */
+export function foreignVerdict(config: Config, servers: readonly HeardServer[]): Check {
   const name = 'other DHCP servers'
-  const shown = servers.map(({ serverId, offered }) => `${serverId} (gave ${offered})`).join(', ')
-  if (dhcp.mode === 'authoritative') {
-    if (servers.length === 0) return ok(name, 'none answers')
-    return bad(name, `${shown}: machines follow whoever is first`, 'stop it, or set dhcp.mode: proxy')
+  const ownAddresses = [config.serverAddress, ...(config.furtherLinks ?? []).map(({ address }) => address)]
+  const isRival = (one: HeardServer) => modeBeside(config, ownAddresses, one) === 'authoritative'
+  const rivals = servers.filter(isRival)
+  if (rivals.length > 0) {
+    return bad(name, `${shown(rivals)}: machines follow whoever is first`, 'stop it, or set dhcp.mode: proxy')
   }
   if (servers.length === 0) {
+    const isWanted = ownAddresses.some((own) => modeAt(config, own) === 'proxy')
+    if (!isWanted) return ok(name, 'none answers')
     return bad(
       name,
       'none answers, and this server leases no addresses',
@@ -138,12 +143,16 @@ function foreignVerdict(
     )
   }
   const booting = servers.filter(({ hasBootData }) => hasBootData)
-  if (booting.length === 0) return ok(name, `${shown} leases the addresses`)
+  if (booting.length === 0) return ok(name, `${shown(servers)} leases the addresses`)
   return bad(
     name,
-    `${shown} also says what to boot`,
+    `${shown(booting)} also says what to boot`,
     'take options 60, 66, 67 and next-server out of its configuration',
   )
+}
+
+function shown(servers: readonly HeardServer[]): string {
+  return servers.map(({ serverId, offered }) => `${serverId} (gave ${offered})`).join(', ')
 }
 
 /** Asks the link once; undefined: nobody could hear the answers. */

@@ -10,7 +10,7 @@ import type { Store } from '../../store/store.ts'
 import { BlockCaps } from '../tftp/block-caps.ts'
 import { answerDhcp } from './answer-dhcp.ts'
 import { ArpProber } from './arp-prober.ts'
-import { type DhcpPlace, isDhcpServed } from './dhcp-place.ts'
+import { type DhcpPlace, isDhcpServed, modeBeside } from './dhcp-place.ts'
 import { DhcpServer } from './dhcp-server.ts'
 import { DhcpLinkError, isLoopback } from './dhcp-sockets.ts'
 import { FloodGuard, type FloodReason, portOf } from './flood-guard.ts'
@@ -127,9 +127,10 @@ export class DhcpLinks {
       isOurs: (address) => attached.some(({ cidr }) => cidrContains(cidr, address)),
       isKnown: (mac) => store.knowsMac(mac),
       onSeen: (server) => {
+        const mode = modeBeside(config, ownAddresses, server)
         store
           .decide(
-            (view) => ({ nowMs: view.nowMs, mode: config.dhcp.mode, told: view.recent.told }),
+            (view) => ({ nowMs: view.nowMs, mode, told: view.recent.told }),
             (snapshot) => decideForeignServer(snapshot, { ...server, seenAtMs: snapshot.nowMs }),
           )
           .then(({ reason }) => {

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.ts'
+import type { ForeignServer } from '../../model/foreign-server.ts'
 import type { Subnet } from '../../model/subnet.ts'
-import type { Ipv4 } from '../../net/ipv4.ts'
+import { cidrContains, type Ipv4 } from '../../net/ipv4.ts'
 import { type DhcpQuestion, type DhcpRequest, questionOf } from '../../policy/dhcp/question.ts'
 import type { DhcpSettings } from '../../policy/dhcp/snapshot.ts'
 import type { AddressProber } from './arp-prober.ts'
@@ -57,6 +58,30 @@ function settingsAt(place: DhcpPlace, subnet: Subnet | undefined): DhcpSettings 
     ...(dhcp.quirks === undefined ? {} : { quirks: dhcp.quirks }),
     ...(dhcp.raspberryPiMacs === undefined ? {} : { raspberryPiPrefixes: dhcp.raspberryPiMacs }),
   }
+}
+
+/** What DHCP does in the subnet of an address; for other addresses what it does everywhere. */
+export function modeAt(
+  { dhcp, subnets }: Pick<Config, 'dhcp' | 'subnets'>,
+  address: Ipv4,
+): DhcpSettings['mode'] {
+  return subnets.find(({ cidr }) => cidrContains(cidr, address))?.dhcpMode ?? dhcp.mode
+}
+
+/** What DHCP does where another server was heard, as its own address shows, else the one that it offered. */
+export function modeBeside(
+  config: Pick<Config, 'dhcp' | 'subnets'>,
+  ownAddresses: readonly Ipv4[],
+  server: Pick<ForeignServer, 'sourceAddress' | 'offered'>,
+): DhcpSettings['mode'] {
+  const attached = config.subnets.filter(({ cidr }) => ownAddresses.some((own) => cidrContains(cidr, own)))
+  const shown = [server.sourceAddress, server.offered].find((address) =>
+    attached.some(({ cidr }) => cidrContains(cidr, address)),
+  )
+  if (shown !== undefined) return modeAt(config, shown)
+  // One whose addresses are of no link may be on any: it does most harm beside an authoritative server.
+  const modes = ownAddresses.map((own) => modeAt(config, own))
+  return modes.find((mode) => mode === 'authoritative') ?? modes[0] ?? config.dhcp.mode
 }
 
 /** True when DHCP has anything to do on any link. */
