@@ -83,8 +83,10 @@ export function buildProxyReply(
  * lease was granted and the client now asks us without it; else our own.
  */
 export function serverIdFor(snapshot: DhcpSnapshot, request: DhcpPacket): Ipv4 {
-  const override = relayAgentOf(request)?.serverIdOverride ?? overrideKeptWith(snapshot, request)
-  return override ?? snapshot.settings.serverAddress
+  const { mode, serverAddress } = snapshot.settings
+  // The relay stands in for the server that leases. Were we to call ourselves by its address too, nobody could tell us apart.
+  if (mode === 'proxy') return serverAddress
+  return relayAgentOf(request)?.serverIdOverride ?? overrideKeptWith(snapshot, request) ?? serverAddress
 }
 
 /** The override of the lease that is being renewed; a client that begins anew says again where it is. */

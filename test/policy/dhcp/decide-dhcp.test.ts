@@ -1,5 +1,6 @@
 import t from 'tap'
 import { fromHex, toHex } from '../../../src/net/bytes.ts'
+import type { DhcpDecision } from '../../../src/policy/dhcp/dhcp-case.ts'
 import { isDurable } from '../../../src/policy/effect.ts'
 import {
   arrivalFrom,
@@ -12,6 +13,7 @@ import {
   leaseOf,
   machineOf,
   NOW_MS,
+  replyOf,
   requestFrom,
   S,
   settingsOf,
@@ -255,6 +257,19 @@ t.test(
     t.equal(ask({ 43: '470400018000ff' }).reason, 'signed-boot-not-served')
     t.equal(ask({}, 'discover').reason, 'not-a-pxe-request')
     t.equal(ask({ 93: '0002' }).reason, 'no-loader-for-architecture', 'nothing to name, nothing said')
+  },
+)
+
+t.test(
+  'proxy mode: option 54 is this server, though a relay stands in for the one that leases',
+  async (t) => {
+    const world = new DhcpWorld()
+    world.settings = settingsOf({ mode: 'proxy' })
+    const serverIdIn = (decision: DhcpDecision) => toHex(replyOf(decision).options.get(54)!)
+    t.equal(serverIdIn(world.handle(vectorRequest('V10'))), 'c0000201')
+    world.leases.push(leaseOf(2, '192.0.2.51', { serverId: ip('192.0.2.254') }))
+    const pxe = arrivalFrom('192.0.2.51', { socket: 'pxe', sourcePort: 4011 })
+    t.equal(serverIdIn(world.handle(vectorRequest('V4', pxe))), 'c0000201', 'the same as in the offer')
   },
 )
 
