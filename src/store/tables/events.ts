@@ -14,7 +14,7 @@ export class EventsTable {
     this.#statements = {
       append: db.prepare(`
         INSERT INTO event (at_ms, type, machine_id, cluster_id, boot_id, data)
-        VALUES (@atMs, @type, @machineId, @clusterId, @bootId, @data)`),
+        VALUES (?, ?, ?, ?, ?, ?)`),
       after: db.prepare('SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?'),
       // Not the highest that is there: that one may be dropped, and numbers never come again.
       lastSeq: db.prepare("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'").pluck(),
@@ -31,14 +31,10 @@ export class EventsTable {
     }
   }
 
-  append(event: NewEvent): void {
-    this.#statements.append.run({
-      machineId: null,
-      clusterId: null,
-      bootId: null,
-      ...event,
-      data: JSON.stringify(event.data),
-    })
+  append({ atMs, type, machineId, clusterId, bootId, data }: NewEvent): void {
+    this.#statements.append.run(
+      ...[atMs, type, machineId ?? null, clusterId ?? null, bootId ?? null, JSON.stringify(data)],
+    )
   }
 
   after(seq: number, limit: number): readonly Event[] {

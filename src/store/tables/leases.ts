@@ -10,12 +10,13 @@ import { RowCache } from './row-cache.ts'
 import type { Row } from './rows.ts'
 import { WholeIndex } from './whole-index.ts'
 
+/** Bound by position, as all that a storm of machines writes: a name costs a look into the object, and a string. */
 const PUT = `
   INSERT INTO lease (subnet, mac, address, address_no, state, granted_at_ms, expires_at_ms, client_id, server_id)
-  VALUES (@subnet, @mac, @address, @addressNo, @state, @grantedAtMs, @expiresAtMs, @clientId, @serverId)
-  ON CONFLICT (subnet, mac) DO UPDATE SET address = @address, address_no = @addressNo, state = @state,
-    granted_at_ms = @grantedAtMs, expires_at_ms = @expiresAtMs, client_id = @clientId,
-    server_id = @serverId`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (subnet, mac) DO UPDATE SET address = excluded.address, address_no = excluded.address_no,
+    state = excluded.state, granted_at_ms = excluded.granted_at_ms, expires_at_ms = excluded.expires_at_ms,
+    client_id = excluded.client_id, server_id = excluded.server_id`
 
 /** A client that keeps its address: nothing is written to the indexes by address and by MAC. */
 const RENEW = `
@@ -244,17 +245,29 @@ export class LeasesTable {
 
   /** Gives a client an address that it did not have. */
   #move(lease: Lease, before: Lease | undefined): void {
-    const { address } = lease
-    const row = { clientId: null, serverId: null, ...lease, addressNo: ipv4ToNumber(address) }
+    const { subnet, mac, address, state, grantedAtMs, expiresAtMs, clientId, serverId } = lease
+    const addressNo = ipv4ToNumber(address)
     const ended = this.atAddress(address)
-    if (ended !== undefined) this.#makeRoom(row, ended)
+    if (ended !== undefined) this.#makeRoom({ subnet, mac, addressNo, grantedAtMs }, ended)
     // Should this be undone, the old address only looks as if it had never been leased, and is looked up again.
     if (before !== undefined) {
       for (const map of this.#pools.values()) map.clear(ipv4ToNumber(before.address))
       this.#byAddress.forget(before.address)
     }
-    this.#statements.put.run(row)
-    this.#index?.put(lease.mac, address, before?.address)
+    this.#statements.put.run(
+      ...[
+        subnet,
+        mac,
+        address,
+        addressNo,
+        state,
+        grantedAtMs,
+        expiresAtMs,
+        clientId ?? null,
+        serverId ?? null,
+      ],
+    )
+    this.#index?.put(mac, address, before?.address)
   }
 
   /** What ended at an address goes; a lease of another client that is in force stays in the way. */
