@@ -62,19 +62,21 @@ export function classifyClient(
   const vendorClass = vendorClassOf(packet)
   if (vendorClass === 'HTTPClient') {
     const claimed = architecture ?? architectureOf(vendorArchitectureOf(packet) ?? -1)
-    return claimed === undefined ? { kind: 'plain' } : { kind: 'http', architecture: claimed }
+    return claimed === undefined ? withoutArchitecture(codes) : { kind: 'http', architecture: claimed }
   }
   if (vendorClass === 'U-Boot') return { kind: 'u-boot', architecture }
-  const [firstCode] = codes
-  if (architecture === undefined) {
-    return firstCode === undefined ? { kind: 'plain' } : { kind: 'unlisted', code: firstCode }
-  }
+  if (architecture === undefined) return withoutArchitecture(codes)
   const isPiCode = architecture.code === BIOS || architecture.code === RPIBOOT
   if (isPiCode && raspberryPiPrefixes.includes(clientMac(packet)?.slice(0, 8) ?? '')) {
     return { kind: 'raspberry-pi', architecture }
   }
   if (architecture.code === OPAL) return { kind: 'petitboot', architecture }
   return vendorClass === 'PXEClient' ? { kind: 'pxe', architecture } : { kind: 'plain' }
+}
+
+/** A client of no architecture that we know: it named one that is in no table, or none. */
+function withoutArchitecture([firstCode]: readonly number[]): BootClient {
+  return firstCode === undefined ? { kind: 'plain' } : { kind: 'unlisted', code: firstCode }
 }
 
 /** True for clients that are about to boot from the network; an operating system's DHCP is not. */

@@ -222,6 +222,13 @@ const ROWS: readonly Row[] = [
     boot: 'http-loader',
   },
   {
+    name: 'HTTP Boot of a number in no table',
+    options: { 60: hexOf('HTTPClient:Arch:00099:UNDI:003000'), 93: '0063' },
+    file: '',
+    boot: 'unknown-architecture',
+    events: ['boot.unknown-architecture'],
+  },
+  {
     name: 'HTTPClient without an architecture is no boot client',
     options: { 60: hexOf('HTTPClient') },
     file: '',
