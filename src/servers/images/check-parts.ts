@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Image } from '../../model/image.ts'
 import { isInitrd, isSquashfs, kernelArchitecture, MAGIC_BYTES } from '../../model/image-magic.ts'
 import type { ImageParts } from '../../model/image-set.ts'
-import { ImageFault } from './image-fault.ts'
+import { ImageFault, unreadable } from './image-fault.ts'
 import type { FoundSet } from './read-image-directory.ts'
 
 /** The beginning of a file: at most `MAGIC_BYTES`, fewer where it has no more. */
@@ -84,8 +84,7 @@ async function readHead(file: string, name: string): Promise<FileHead> {
     const { bytesRead } = await handle.read(head, 0, head.length, 0)
     return { name, head: head.subarray(0, bytesRead) }
   } catch (cause) {
-    const detail = `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`
-    throw new ImageFault('path-unreadable', detail, 'let its user read it', 422, cause)
+    throw unreadable(file, cause)
   } finally {
     await handle?.close()
   }

@@ -17,3 +17,9 @@ export class ImageFault extends Error {
     this.status = status
   }
 }
+
+/** A file of this disk that cannot be opened. */
+export function unreadable(file: string, cause: unknown): ImageFault {
+  const detail = `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`
+  return new ImageFault('path-unreadable', detail, 'let its user read it', 422, cause)
+}

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, readFile, realpath, stat } from 'node:f
 import path from 'node:path'
 import { choosePartsOf, type ImageParts, isSetFault, scriptNameAmong } from '../../model/image-set.ts'
 import { isNetbootFault, setOf } from '../../model/netboot-script.ts'
-import { ImageFault } from './image-fault.ts'
+import { ImageFault, unreadable } from './image-fault.ts'
 
 /** The files of a set by the names that the set has for them, and where they lie. */
 export interface FoundSet {
@@ -35,7 +35,10 @@ export async function readImageDirectory(directory: string, wishedScript?: strin
   const script = path.join(directory, scriptName)
   if ((await stat(script)).size > 64 * 1024)
     throw new ImageFault('script-too-long', `${script} is over 64 KiB`, 'is it a script at all?')
-  const parts = demand(choosePartsOf(names, scriptName, await readFile(script, 'utf8')))
+  const text = await readFile(script, 'utf8').catch((cause) => {
+    throw unreadable(script, cause)
+  })
+  const parts = demand(choosePartsOf(names, scriptName, text))
   return { parts, pathOf: (name) => path.join(directory, name) }
 }
 
@@ -57,9 +60,7 @@ export async function explicitSet(files: ExplicitFiles): Promise<FoundSet> {
 
 /** The bytes of a regular file; refused when it changes while it is read. */
 export async function* readRegularFile(file: string): AsyncGenerator<Buffer> {
-  const real = await realpath(file)
-  // Not blocking: what became a pipe since it was looked at must not hold us.
-  const handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const handle = await openToRead(file)
   try {
     const before = await handle.stat()
     if (!before.isFile())
@@ -75,6 +76,15 @@ export async function* readRegularFile(file: string): AsyncGenerator<Buffer> {
     }
   } finally {
     await handle.close()
+  }
+}
+
+async function openToRead(file: string): Promise<FileHandle> {
+  try {
+    // Not blocking: what became a pipe since it was looked at must not hold us.
+    return await open(await realpath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (cause) {
+    throw unreadable(file, cause)
   }
 }
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import {
   linkSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -263,6 +265,20 @@ t.test('of an upload whose script comes first, no more is read than shows what i
     t.ok(read < 20_000, `${read} of ${bytes.length} bytes were read`)
     t.strictSame([...stored(), ...staged()], [])
   }
+})
+
+t.test('a file that cannot be opened is told as that, with the cure', async (t) => {
+  const { dir, stored, staged, fromPath } = await setUp(t)
+  const socket = path.join(dir, 'set.tar')
+  const listener = createServer().listen(socket)
+  t.teardown(() => listener.close())
+  await once(listener, 'listening')
+  await t.rejects(fromPath(socket), {
+    code: 'path-unreadable',
+    message: `${socket} cannot be read (ENXIO)`,
+    cure: String,
+  })
+  t.strictSame([...stored(), ...staged()], [])
 })
 
 t.test('links of a directory lead to regular files or nowhere', async (t) => {
