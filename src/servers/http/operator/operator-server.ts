@@ -23,6 +23,7 @@ import { ProblemError, sendProblem } from './problem.ts'
 import { addServiceRoutes } from './service-routes.ts'
 import { addSimulateRoute } from './simulate-route.ts'
 import { unknownFieldProblem } from './unknown-field.ts'
+import { wrongValueProblem } from './wrong-value.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -53,8 +54,7 @@ export async function startOperatorServer(
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   })
   server.setErrorHandler((error: RequestError, request, reply) => {
-    const problem =
-      error instanceof ProblemError ? error : unknownFieldProblem(error.validation, error.validationContext)
+    const problem = error instanceof ProblemError ? error : schemaProblem(error)
     if (problem !== undefined) return sendProblem(reply, problem.problem)
     if (error instanceof StoreUnavailable) {
       const detail = 'the disk did not take the change; nothing was changed'
@@ -79,8 +79,7 @@ export async function startOperatorServer(
     const status = error.statusCode ?? 500
     if (status >= 500)
       context.log.error({ err: error, url: printable(request.url) }, 'operator request failed')
-    const code =
-      error.validation === undefined ? (status >= 500 ? 'internal-error' : 'bad-request') : 'malformed-body'
+    const code = status >= 500 ? 'internal-error' : 'bad-request'
     const detail = status >= 500 ? 'an internal error; the log has it' : error.message
     return sendProblem(reply, {
       status,
@@ -121,6 +120,13 @@ export async function startOperatorServer(
   addDhcpRoute(server, context)
   await listen(server, 'the API', 'api.listen', where)
   return server
+}
+
+/** What a schema refused; an unknown field first, since a value beside it may be meant for another one. */
+function schemaProblem({ validation, validationContext }: RequestError): ProblemError | undefined {
+  return (
+    unknownFieldProblem(validation, validationContext) ?? wrongValueProblem(validation, validationContext)
+  )
 }
 
 function authorize({ store }: OperatorContext, request: FastifyRequest): void {
