@@ -1,4 +1,5 @@
 import { DEBIAN_IPXE_DIR, installLoaders } from '../servers/files/install-loaders.ts'
+import { writeNamed } from './named-file.ts'
 import { configOf } from './program-dir.ts'
 import { printTable } from './table.ts'
 
@@ -12,7 +13,7 @@ export interface AssetsOptions {
 /** `pilotlight assets install`. */
 export function installAssets(options: AssetsOptions): void {
   const to = options.to ?? configOf(options.config).assetsDir
-  const files = installLoaders(options.from ?? DEBIAN_IPXE_DIR, to)
+  const files = writeNamed(to, () => installLoaders(options.from ?? DEBIAN_IPXE_DIR, to))
   if (options.json === true) return console.log(JSON.stringify({ directory: to, files }, null, 2))
   console.log(`loaders in ${to}:`)
   printTable(

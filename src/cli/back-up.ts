@@ -7,6 +7,7 @@ import { markRestored, restoreDatabase } from '../store/restore.ts'
 import { accessOf, answerOf } from './api-client.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
+import { writeNamed } from './named-file.ts'
 import { configFromElsewhere, PROGRAM_DIR } from './program-dir.ts'
 
 const MIGRATIONS = path.join(PROGRAM_DIR, 'migrations')
@@ -46,7 +47,7 @@ async function download(part: string): Promise<{ bytes: number; sha256: string }
     )
   }
   if (response.status !== 200 || response.body === null) answerOf(response.status, await response.text())
-  const handle = openSync(part, 'w', 0o600)
+  const handle = writeNamed(part, () => openSync(part, 'w', 0o600))
   const hash = createHash('sha256')
   let bytes = 0
   try {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type QemuMachine, qemuMachine } from '../rack/qemu-rack.ts'
@@ -12,6 +12,7 @@ import { secondsOf } from './duration.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
 import { junitXml } from './junit.ts'
+import { readNamed } from './named-file.ts'
 import { type DiagnosisAnswer, printDiagnosis } from './print-diagnosis.ts'
 import { PROGRAM_DIR } from './program-dir.ts'
 import { inRack, type RackParts, type RackSession } from './rack-session.ts'
@@ -21,7 +22,7 @@ export interface BootTestOptions {
   readonly firmware: string
   readonly machines?: string
   readonly timeout: string
-  readonly memory: string
+  readonly memory: number
   readonly healthCa?: string
   readonly junit?: string
   readonly artifacts: string
@@ -95,7 +96,10 @@ function imageOf({ image, healthCa }: BootTestOptions): { directory: string; caP
       `--image: ${directory} holds no netboot.ipxe; want demo, or a directory with netboot.ipxe, kernel and initrd`,
       EXIT.usage,
     )
-  return { directory, ...(healthCa === undefined ? {} : { caPem: readFileSync(healthCa, 'utf8') }) }
+  return {
+    directory,
+    ...(healthCa === undefined ? {} : { caPem: readNamed(healthCa, 'a PEM file').toString() }),
+  }
 }
 
 async function realRack(
@@ -111,7 +115,7 @@ async function realRack(
     say,
     signal,
     machines: firmwares.map((name, index) => FIRMWARES[name](index + 1)),
-    memoryMiB: Number(memory),
+    memoryMiB: memory,
     captures: true,
     ...(image === undefined ? {} : { image }),
   })

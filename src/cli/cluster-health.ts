@@ -5,6 +5,7 @@ import { graphDot, serviceGraph } from '../model/service-graph.ts'
 import { call } from './api-client.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
+import { writeNamed } from './named-file.ts'
 import { printTable } from './table.ts'
 
 interface CheckAnswer {
@@ -62,7 +63,7 @@ export function addClusterHealthCommands(cluster: Command): void {
     .action(async (name: string | undefined, { format, output }: { format: string; output?: string }) => {
       const text = await graphText(name, format)
       if (output === undefined) process.stdout.write(text)
-      else writeFileSync(output, text)
+      else writeNamed(output, () => writeFileSync(output, text))
     })
 
   cluster

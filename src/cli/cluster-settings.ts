@@ -5,6 +5,8 @@ import { call } from './api-client.ts'
 import { secondsOf } from './duration.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
+import { readNamed } from './named-file.ts'
+import { wholeNumber } from './whole-number.ts'
 
 interface Settings {
   readonly controlPlane?: number
@@ -42,7 +44,8 @@ export function withSettings(command: Command): Command {
 export function settingsBody(options: Settings): Readonly<Record<string, unknown>> {
   const body = {
     expected_control_plane: options.controlPlane,
-    health_ca: options.healthCa === undefined ? undefined : readFileSync(options.healthCa, 'utf8'),
+    health_ca:
+      options.healthCa === undefined ? undefined : readNamed(options.healthCa, 'a PEM file').toString(),
     services_api: fileOf(options.servicesApi),
     services: fileOf(options.services),
     extra_config: fileOf(options.extraConfig),
@@ -72,7 +75,7 @@ export function addClusterSettingCommands(cluster: Command): void {
     cluster
       .command('set <name>')
       .description('change what is set for a cluster; machines get it at their next boot')
-      .option('--control-plane <count>', 'how many control-plane machines make it ready', Number),
+      .option('--control-plane <count>', 'how many control-plane machines make it ready', wholeNumber),
   )
     .addOption(
       new Option('--clear <setting...>', 'take settings away: the default holds again').choices(
@@ -104,7 +107,8 @@ export function addClusterSettingCommands(cluster: Command): void {
     )
     .requiredOption('--file <file>', 'a file with one line, as in Bearer TOKEN; - is standard input')
     .action(async (name: string, service: string, { file }: { file: string }) => {
-      const authorization = readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '')
+      const text = file === '-' ? readFileSync(0, 'utf8') : readNamed(file, 'a file').toString()
+      const authorization = text.replace(/\r?\n$/, '')
       await call('PUT', credentialRoute(name, service), { authorization })
       console.log(`${service} of ${name} is asked with it from now on`)
     })
@@ -123,8 +127,9 @@ function credentialRoute(name: string, service: string): string {
 
 function fileOf(file: string | undefined): unknown {
   if (file === undefined) return undefined
+  const text = readNamed(file, 'a YAML or JSON file').toString()
   try {
-    return parse(readFileSync(file, 'utf8'))
+    return parse(text)
   } catch (error) {
     throw new CliFailure(`${file}: ${(error as Error).message.split('\n')[0]}, want YAML or JSON`, EXIT.usage)
   }

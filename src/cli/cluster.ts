@@ -8,6 +8,7 @@ import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
 import { clusterDiagnosisOf, printClusterDiagnosis } from './print-diagnosis.ts'
 import { printFacts, printTable } from './table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 interface ClusterAnswer {
   readonly name: string
@@ -28,7 +29,11 @@ export function addClusterCommands(program: Command): void {
     cluster
       .command('create <name>')
       .description('create a cluster; its first armed control-plane machine founds it')
-      .requiredOption('--control-plane <count>', 'how many control-plane machines make it ready', Number),
+      .requiredOption(
+        '--control-plane <count>',
+        'how many control-plane machines make it ready',
+        wholeNumber,
+      ),
   )
     .option('--ephemeral', 'its machines keep no data over a reboot')
     .option('--json', 'print JSON')

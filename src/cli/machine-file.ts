@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { call } from './api-client.ts'
+import { readNamed } from './named-file.ts'
 import { printTable } from './table.ts'
 
 interface FileAnswer {
@@ -22,7 +22,11 @@ export function addMachineFileCommands(machine: Command): void {
     .option('--mode <mode>', 'permission bits', '644')
     .option('--json', 'print JSON')
     .action(async (ref: string, path: string, source: string, options: { mode: string; json?: boolean }) => {
-      const body = { path, mode: options.mode, content_base64: readFileSync(source).toString('base64') }
+      const body = {
+        path,
+        mode: options.mode,
+        content_base64: readNamed(source, 'a file').toString('base64'),
+      }
       const answer = await call<FileAnswer>('PUT', route(ref), body)
       if (options.json === true) console.log(JSON.stringify(answer, null, 2))
       else

@@ -5,6 +5,7 @@ import { writeCaptureFile } from '../net/capture-file.ts'
 import type { Ipv4 } from '../net/ipv4.ts'
 import { ipv4PacketOf } from '../net/udp-datagram.ts'
 import { call } from './api-client.ts'
+import { writeNamed } from './named-file.ts'
 import { printTable } from './table.ts'
 
 interface PacketAnswer {
@@ -30,7 +31,7 @@ export function addPacketsCommand(machine: Command): void {
         `/machines/${encodeURIComponent(ref)}/packets`,
       )
       if (pcap !== undefined) {
-        writeFileSync(pcap, writeCaptureFile(items.map(frameOf)))
+        writeNamed(pcap, () => writeFileSync(pcap, writeCaptureFile(items.map(frameOf))))
         if (json !== true) console.log(`wrote ${items.length} packets to ${pcap}`)
       }
       if (json === true) console.log(JSON.stringify(items, null, 2))

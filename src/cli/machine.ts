@@ -7,6 +7,7 @@ import { addPacketsCommand } from './machine-packets.ts'
 import { printBoots } from './print-boots.ts'
 import { diagnosisOf, printDiagnosis } from './print-diagnosis.ts'
 import { printFacts, printTable } from './table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 interface MachineAnswer {
   readonly name: string
@@ -161,7 +162,7 @@ function withFields(command: Command): Command {
     .option('--role <role>', 'control-plane, worker or all-in-one')
     .option('--cluster <name>', 'the cluster it belongs to')
     .option('--image <image>', 'the image it boots: id, name:version, or name for what is promoted')
-    .option('--ram-mib <count>', 'its memory in MiB', Number)
+    .option('--ram-mib <count>', 'its memory in MiB', wholeNumber)
     .option('--kernel-argument <word...>', 'kernel parameters of its own; instead of those it has')
     .option('--no-kernel-arguments', 'take its own kernel parameters away')
     .option('--loader <name>', 'a loader it gets first, whatever it says it is')

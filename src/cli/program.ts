@@ -8,6 +8,7 @@ import { addImageCommands } from './image.ts'
 import { addMachineCommands } from './machine.ts'
 import { addRecordCommands } from './records.ts'
 import { addSimulateCommands } from './simulate.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /** Every command, with its options, help and examples; what a command does is loaded when it is called. */
 export function makeProgram(): Command {
@@ -60,7 +61,7 @@ export function makeProgram(): Command {
     )
     .option('--machines <count>', 'how many machines, 1 to 9; default: one a firmware')
     .option('--timeout <time>', 'when to give up', '10m')
-    .option('--memory <mib>', 'RAM of each machine', '512')
+    .option('--memory <mib>', 'RAM of each machine', wholeNumber, 512)
     .option('--health-ca <file>', 'PEM of the CA that signed the certificates of the image’s services')
     .option('--junit <file>', 'write a JUnit report')
     .option(

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { nodeHealthChecks } from '../model/node-health-checks.ts'
 import { allUnits, DEFAULT_PLACES } from '../model/units.ts'
 import { makeDirectory } from '../store/make-directory.ts'
+import { writeNamed } from './named-file.ts'
 
 export interface UnitsOptions {
   readonly programs?: string
@@ -19,10 +20,14 @@ export function writeUnits(directory: string, options: UnitsOptions): void {
   })
   for (const unit of units) {
     const file = path.join(directory, unit.path)
-    makeDirectory(path.dirname(path.resolve(file)))
-    writeFileSync(file, unit.text)
+    writeNamed(file, () => {
+      makeDirectory(path.dirname(path.resolve(file)))
+      writeFileSync(file, unit.text)
+    })
   }
-  if (options.healthChecks !== undefined) writeFileSync(options.healthChecks, nodeHealthChecks())
+  const { healthChecks } = options
+  if (healthChecks !== undefined)
+    writeNamed(healthChecks, () => writeFileSync(healthChecks, nodeHealthChecks()))
   if (options.json === true)
     return console.log(JSON.stringify({ directory, files: units.map((unit) => unit.path) }, null, 2))
   console.log(

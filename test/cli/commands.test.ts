@@ -122,3 +122,54 @@ t.test('2: usage; 3: not reachable', { timeout: 120_000 }, async (t) => {
   t.match(nothing, { code: 2, stderr: /Usage: pilotlight/ })
   t.match(tokenless, { code: 2, stderr: /no token: set PILOTLIGHT_TOKEN/ })
 })
+
+t.test(
+  'a file that is named and cannot be read or written is said, with the cure',
+  { timeout: 120_000 },
+  async (t) => {
+    const nowhere = { PILOTLIGHT_URL: 'http://127.0.0.1:1', PILOTLIGHT_TOKEN: 'x' }
+    const cases: readonly (readonly [args: readonly string[], code: number, said: RegExp])[] = [
+      [
+        ['cluster', 'create', 'prod', '--control-plane', '1', '--health-ca', '/no/ca.pem'],
+        2,
+        /^\/no\/ca.pem: got ENOENT, want a PEM file that this user may read\ncure: /,
+      ],
+      [
+        ['cluster', 'set', 'prod', '--services-api', '/no/api.yaml'],
+        2,
+        /^\/no\/api.yaml: got ENOENT, want a YAML or JSON file that this user may read\ncure: /,
+      ],
+      [
+        ['cluster', 'credential', 'set', 'prod', 'iam', '--file', '/'],
+        2,
+        /^\/: got EISDIR, want a file that this user may read\ncure: /,
+      ],
+      [['machine', 'file', 'put', 'node01', 'etc/x', '/no'], 2, /^\/no: got ENOENT, want a file .*\ncure: /],
+      [['cluster', 'graph', '--output', '/no/x.svg'], 1, /^\/no\/x.svg: got ENOENT, want a place .*\ncure: /],
+      [['units', '/proc/x'], 1, /^\/proc\/x\/\S+: got ENOENT, want a place .*\ncure: /],
+    ]
+    const results = await Promise.all(cases.map(([args]) => runCli(args, nowhere)))
+    for (const [index, [args, code, said]] of cases.entries()) {
+      t.match(results[index], { code, stderr: said, stdout: '' }, args.join(' '))
+    }
+  },
+)
+
+t.test('2: a count that is none', { timeout: 120_000 }, async (t) => {
+  const nowhere = { PILOTLIGHT_URL: 'http://127.0.0.1:1', PILOTLIGHT_TOKEN: 'x' }
+  const cases = [
+    ['cluster', 'create', 'prod', '--control-plane', 'three'],
+    ['cluster', 'set', 'prod', '--control-plane', ''],
+    ['machine', 'edit', 'node01', '--ram-mib', 'many'],
+    ['machine', 'add', 'node01', '--mac', '52:54:00:99:00:01', '--ram-mib', '1e3'],
+    ['boot-test', '--simulated', '--image', 'demo', '--memory', 'much'],
+  ]
+  const results = await Promise.all(cases.map((args) => runCli(args, nowhere)))
+  for (const [index, args] of cases.entries()) {
+    t.match(
+      results[index],
+      { code: 2, stderr: /is invalid. Want a whole number/, stdout: '' },
+      args.join(' '),
+    )
+  }
+})
