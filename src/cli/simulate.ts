@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { optionEntryNamed } from '../dhcp/option-dictionary.ts'
 import { optionValue, wantedFor } from '../dhcp/option-value.ts'
 import { fromHex, toHex } from '../net/bytes.ts'
@@ -36,6 +36,8 @@ interface Explanation {
   }[]
 }
 
+const MESSAGES = ['discover', 'request', 'inform', 'decline', 'release']
+
 /** `pilotlight simulate` and `pilotlight explain`: what would be answered now, and why; without any effect. */
 export function addSimulateCommands(program: Command): void {
   program
@@ -45,7 +47,7 @@ export function addSimulateCommands(program: Command): void {
     .option('--pcap <file>', 'every client packet of a capture')
     .option('--arch <number>', 'a client of this architecture (option 93); without it: no firmware')
     .option('--mac <mac>', 'its MAC')
-    .option('--message <type>', 'discover, request, inform, decline or release', 'discover')
+    .addOption(new Option('--message <type>', 'its message; default: discover').choices(MESSAGES))
     .option(
       '--option <code=hex>',
       'an option of its message, by number in hex, or by name (repeat)',
@@ -93,7 +95,13 @@ async function simulate(flags: SimulateFlags): Promise<void> {
       EXIT.usage,
     )
   }
-  for (const body of bodiesOf(flags)) {
+  const stray = flags.mac === undefined ? strayFlag(flags) : undefined
+  if (stray !== undefined) {
+    throw new CliFailure(`${stray} describes a client that is only imagined: it goes with --mac`, EXIT.usage)
+  }
+  const bodies = bodiesOf(flags)
+  if (bodies.length === 0) console.error(`${flags.pcap} holds no packet to port 67 or 4011`)
+  for (const body of bodies) {
     const { frame, ...rest } = body
     const answer = {
       ...(frame === undefined ? {} : { frame }),
@@ -102,6 +110,17 @@ async function simulate(flags: SimulateFlags): Promise<void> {
     if (flags.json === true) console.log(JSON.stringify(answer))
     else printAnswer(answer)
   }
+}
+
+/** A flag that says something of a client which a packet says by itself. */
+function strayFlag({ arch, message, option, relay, address }: SimulateFlags): string | undefined {
+  if (option.length > 0) return '--option'
+  return Object.entries({
+    '--arch': arch,
+    '--message': message,
+    '--relay': relay,
+    '--address': address,
+  }).find(([, value]) => value !== undefined)?.[0]
 }
 
 function bodiesOf(flags: SimulateFlags): readonly ({ frame?: number } & Record<string, unknown>)[] {
@@ -125,7 +144,7 @@ function bodiesOf(flags: SimulateFlags): readonly ({ frame?: number } & Record<s
     {
       ...link,
       mac: flags.mac,
-      message: flags.message,
+      ...(flags.message === undefined ? {} : { message: flags.message }),
       options: Object.fromEntries(flags.option.map(optionOf)),
       ...(flags.arch === undefined ? {} : { architecture: architectureOf(flags.arch) }),
       ...(flags.relay === undefined ? {} : { relay: flags.relay }),
