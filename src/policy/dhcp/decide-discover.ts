@@ -1,6 +1,6 @@
 import { requestedAddressOf } from '../../dhcp/options.ts'
 import type { Subnet } from '../../model/subnet.ts'
-import { formatCidr, type Ipv4, ipv4ToNumber } from '../../net/ipv4.ts'
+import { formatCidr, type Ipv4 } from '../../net/ipv4.ts'
 import type { Effect } from '../effect.ts'
 import { buildLeaseReply } from './build-reply.ts'
 import { type ChosenAddress, chooseAddress, reservationConflict } from './choose-address.ts'
@@ -16,14 +16,12 @@ import {
   silent,
   tellOnce,
 } from './dhcp-case.ts'
+import { isKeptFromClient } from './kept-addresses.ts'
 import { leaseSecondsFor } from './lease-time.ts'
 import { replyDestination } from './reply-destination.ts'
-import type { DhcpSnapshot } from './snapshot.ts'
 
 /** Longer than the whole retry ladder of firmware, 60 s. */
 const OFFER_MS = 120_000
-/** Of a pool, this part is kept for machines that an operator has accepted: a flood of invented MACs cannot take it. */
-const KEPT_PART = 8
 
 const REASONS: { readonly [From in ChosenAddress['from']]: string } = {
   reservation: 'offered-reservation',
@@ -44,7 +42,7 @@ export function decideDiscover(c: DhcpCase, subnet: Subnet): DhcpDecision {
     const why = subnet.pool === undefined ? 'no-reservation' : 'pool-exhausted'
     return silent(why, [...conflict, ...tellPool(c, subnet, why)])
   }
-  if (chosen.from === 'pool' && isKeptFromUnaccepted(snapshot, subnet)) {
+  if (chosen.from !== 'reservation' && isKeptFromClient(snapshot, subnet)) {
     return silent('pool-kept-for-accepted', tellPool(c, subnet, 'pool-kept-for-accepted'))
   }
   const offer = offerOf(c, subnet, chosen.address)
@@ -88,11 +86,4 @@ function conflictEvents({ snapshot, mac }: DhcpCase, subnet: Subnet): readonly E
 function tellPool({ snapshot, mac }: DhcpCase, subnet: Subnet, why: string): readonly Effect[] {
   const key = formatCidr(subnet.cidr)
   return tellOnce(snapshot, key, 'pool.exhausted', { subnet: key, mac, why })
-}
-
-function isKeptFromUnaccepted({ machine, poolHeld }: DhcpSnapshot, { pool }: Subnet): boolean {
-  const isAccepted = machine !== undefined && machine.state !== 'discovered'
-  if (isAccepted || pool === undefined || poolHeld === undefined) return false
-  const size = ipv4ToNumber(pool.last) - ipv4ToNumber(pool.first) + 1
-  return size - poolHeld <= Math.floor(size / KEPT_PART)
 }

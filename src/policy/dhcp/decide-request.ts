@@ -20,12 +20,17 @@ import {
   silent,
 } from './dhcp-case.ts'
 import { type AddressVerdict, isHeld, judgeAddress, reservationIn } from './judge-address.ts'
+import { isKeptFromClient } from './kept-addresses.ts'
 import { leaseSecondsFor } from './lease-time.ts'
 import { replyDestination } from './reply-destination.ts'
 import { isOurServerId } from './server-id.ts'
 
 /** Why a REQUEST is refused; the reason of the decision. */
-type Refusal = Exclude<AddressVerdict, 'free'> | 'other-lease' | 'reservation-changed'
+type Refusal =
+  | Exclude<AddressVerdict, 'free'>
+  | 'other-lease'
+  | 'reservation-changed'
+  | 'pool-kept-for-accepted'
 
 /** The text of option 56 for each refusal; a person reads it on the client's console. */
 const REFUSAL_TEXTS: { readonly [Why in Refusal]: string } = {
@@ -38,6 +43,7 @@ const REFUSAL_TEXTS: { readonly [Why in Refusal]: string } = {
   'address-outside-pool': 'address not available',
   'other-lease': 'other address assigned',
   'reservation-changed': 'other address assigned',
+  'pool-kept-for-accepted': 'address not available',
 }
 
 /** REQUEST in all its states (RFC 2131 §4.3.2, table 4): told apart by option 54, option 50 and ciaddr. */
@@ -110,6 +116,9 @@ function grant(
 ): DhcpDecision {
   const { snapshot, request, mac, client, shape } = c
   const { nowMs } = snapshot
+  if (address !== reservationIn(snapshot, subnet) && isKeptFromClient(snapshot, subnet)) {
+    return refuse(c, subnet, 'pool-kept-for-accepted')
+  }
   const destination = replyDestination(snapshot, request, 'ack')
   if (destination === undefined) return silent('no-reply-address')
   const noted = noteBoot(c, admission.machineId)

@@ -73,7 +73,7 @@ export interface DhcpSnapshot extends Moment {
   readonly declinesInForce?: number | undefined
   /** Machines discovered within the last 60 s, over all subnets. */
   readonly newMachinesInLastMinute?: number | undefined
-  /** Addresses of this subnet's pool that are leased now; read for machines that nobody has accepted. */
+  /** Addresses of this subnet's pool that are leased, offered or in quarantine, where `needsPoolCount` asks for it. */
   readonly poolHeld?: number | undefined
   /** What probes found in the last while, by address; absent: none was made. */
   readonly verdicts?: ReadonlyMap<Ipv4, ProbeVerdict> | undefined

@@ -1,6 +1,7 @@
-import { formatCidr, type Ipv4 } from '../../net/ipv4.ts'
+import { formatCidr, type Ipv4, type Ipv4Range, rangeContains } from '../../net/ipv4.ts'
 import { needsPoolCandidate } from '../../policy/dhcp/choose-address.ts'
 import { isHeld } from '../../policy/dhcp/judge-address.ts'
+import { needsPoolCount } from '../../policy/dhcp/kept-addresses.ts'
 import { addressesToRead, type DhcpQuestion, type DhcpRequest } from '../../policy/dhcp/question.ts'
 import type { AddressFacts, DhcpSettings, DhcpSnapshot } from '../../policy/dhcp/snapshot.ts'
 import type { View } from '../store.ts'
@@ -23,7 +24,6 @@ export function readDhcpSnapshot(
   const latestAttempt = machine === undefined ? undefined : view.attempts.latestOf(machine.id)
   const { messageType } = request.packet
   const mayBeDiscovered = machine === undefined && settings.unknownMachines === 'discover'
-  const isUnaccepted = mayBeDiscovered || machine?.state === 'discovered'
   const snapshot: DhcpSnapshot = {
     nowMs,
     freshBytes: view.freshBytes(),
@@ -43,8 +43,11 @@ export function readDhcpSnapshot(
     downtime: view.downtime,
   }
   if (mac === undefined || key === undefined || subnet?.pool === undefined) return snapshot
-  if (!needsPoolCandidate(snapshot, request, mac)) return snapshot
   const { pool } = subnet
+  const poolHeld = needsPoolCount(snapshot, request) ? takenIn(view, key, pool) : undefined
+  if (!needsPoolCandidate(snapshot, request, mac)) {
+    return poolHeld === undefined ? snapshot : { ...snapshot, poolHeld }
+  }
   const avoid = new Set<Ipv4>(
     [settings.serverAddress, ...(settings.otherAddresses ?? []), subnet.router, subnet.bootAddress].filter(
       (address) => address !== undefined,
@@ -56,8 +59,20 @@ export function readDhcpSnapshot(
     isReserved: (address) => view.machines.reservedFor(address) !== undefined,
     isHeld: (one) => isHeld(snapshot, one),
   })
-  const poolHeld = isUnaccepted ? view.leases.heldIn(key, pool, nowMs) : undefined
   return { ...snapshot, poolCandidate, poolHeld }
+}
+
+/** How many addresses of a pool nobody else can have now: leased, offered, or in quarantine. */
+function takenIn({ leases, offers, nowMs }: View, subnet: string, pool: Ipv4Range): number {
+  const isIn = (address: Ipv4) => rangeContains(pool, address)
+  const offered = offers
+    .runningIn(subnet, nowMs)
+    .filter(({ address }) => isIn(address) && leases.activeAt(address, nowMs) === undefined)
+  return (
+    leases.heldIn(subnet, pool, nowMs) +
+    offered.length +
+    leases.quarantinedIn(subnet, nowMs).filter(isIn).length
+  )
 }
 
 function factsAt(view: View, address: Ipv4): AddressFacts {

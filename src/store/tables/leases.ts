@@ -107,6 +107,7 @@ export class LeasesTable {
       held: db.prepare(HELD).pluck(),
       rowsOfMacs: db.prepare('SELECT mac, count(*) FROM lease GROUP BY mac').raw(),
       rowsAt: db.prepare('SELECT address_no FROM lease').pluck(),
+      quarantinedIn: db.prepare('SELECT address FROM quarantine WHERE subnet = ? AND until_ms > ?').pluck(),
       quarantines: db.prepare('SELECT address, until_ms FROM quarantine').raw(),
     }
     const { rowsOfMacs, rowsAt, quarantines } = this.#statements
@@ -182,6 +183,11 @@ export class LeasesTable {
   /** How many addresses are in quarantine because this client declined them. */
   declinesInForce(mac: Mac, nowMs: number): number {
     return this.#statements.declines.get(mac, nowMs) as number
+  }
+
+  /** The addresses of a subnet that are in quarantine now. */
+  quarantinedIn(subnet: string, nowMs: number): readonly Ipv4[] {
+    return this.#statements.quarantinedIn.all(subnet, nowMs) as Ipv4[]
   }
 
   /** How many addresses of a range somebody holds now. */

@@ -21,6 +21,15 @@ export class Offers {
     return this.#byAddress.get(address)
   }
 
+  /** The offers of a subnet that have not ended. */
+  runningIn(subnet: string, nowMs: number): readonly Offer[] {
+    const running: Offer[] = []
+    for (const offer of this.#bySubnet.get(subnet)?.values() ?? []) {
+      if (offer.expiresAtMs > nowMs) running.push(offer)
+    }
+    return running
+  }
+
   /** The offer takes the place of the client's last one, and of whosever stood at the address. */
   put(offer: Offer): void {
     const { subnet, mac, address } = offer

@@ -117,6 +117,65 @@ t.test('an eighth of the pool is kept for machines that somebody accepted', asyn
   t.equal((await engine.handle(discover(3))).reason, 'offered-from-pool')
 })
 
+const EIGHT = { ...LOCAL, pool: parseIpv4Range('192.0.2.100-192.0.2.107')! }
+const eighth = (index: number) => `192.0.2.${100 + index}`
+
+/** Ways in which strangers may want all eight addresses of a pool; each comes with one MAC an address. */
+const GREEDY: readonly (readonly [
+  name: string,
+  takes: (engine: DhcpEngine, last: number, index: number) => Promise<string>,
+])[] = [
+  [
+    'with offers that they never take',
+    async (engine, last) => (await engine.handle(discover(last, PXE))).reason,
+  ],
+  [
+    'by asking for each address',
+    async (engine, last, index) => {
+      const { reason } = await engine.handle(discover(last, { ...PXE, 50: eighth(index) }))
+      await engine.handle(selectByPxe(last, eighth(index)))
+      return reason
+    },
+  ],
+  [
+    'with REQUESTs for offers that were never made',
+    async (engine, last, index) => (await engine.handle(selectByPxe(last, eighth(index)))).reason,
+  ],
+  [
+    'by declining what they got',
+    async (engine, last, index) => {
+      const { reason, reply } = await engine.handle(discover(last, { ...PXE, 50: eighth(index) }))
+      const address = reply?.packet.yiaddr ?? eighth(index)
+      const options = { 50: address, 54: S }
+      await engine.handle(clientRequest({ messageType: 'decline', last, options }))
+      return reason
+    },
+  ],
+]
+
+const selectByPxe = (last: number, address: string) =>
+  clientRequest({ messageType: 'request', last, options: { ...PXE, 50: address, 54: S } })
+
+for (const [name, takes] of GREEDY) {
+  t.test(`strangers do not get the eighth that is kept ${name}`, async (t) => {
+    const engine = new DhcpEngine(t, { subnets: [EIGHT], unknownMachines: 'discover' })
+    await engine.put(machineOf(3))
+    const reasons: string[] = []
+    for (let index = 0; index < 8; index += 1) reasons.push(await takes(engine, 20 + index, index))
+    t.equal(reasons.filter((reason) => reason === 'pool-kept-for-accepted').length, 1)
+    t.equal(reasons.at(-1), 'pool-kept-for-accepted')
+    t.equal((await engine.handle(discover(3))).reason, 'offered-from-pool')
+  })
+}
+
+t.test('a stranger who has an address keeps it, though the rest of the pool is kept', async (t) => {
+  const engine = new DhcpEngine(t, { subnets: [EIGHT], unknownMachines: 'discover' })
+  for (let index = 0; index < 7; index += 1) await engine.handle(selectByPxe(20 + index, eighth(index)))
+  t.equal((await engine.handle(discover(20, PXE))).reason, 'offered-previous-lease')
+  t.equal((await engine.handle(selectByPxe(20, eighth(0)))).reason, 'lease-granted')
+  t.equal((await engine.handle(selectByPxe(27, eighth(7)))).reason, 'pool-kept-for-accepted')
+})
+
 t.test('machines are discovered at a bounded rate', async (t) => {
   const engine = new DhcpEngine(t, { unknownMachines: 'discover' })
   await engine.carryOut(
