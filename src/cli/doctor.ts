@@ -72,7 +72,9 @@ async function servingChecks(config: Config): Promise<readonly Check[]> {
       .filter((problem) => !problem.startsWith('the self-test'))
       .map((problem) => {
         const [what = problem, cure = 'see the runbook'] = problem.split('; ')
-        return bad('server', what, cure)
+        // The server reads its loaders when it starts; what is wrong with them still stands under their own name.
+        const isOfLoaders = what.startsWith('no loaders: ') || what.startsWith('loader ')
+        return bad('server', what, isOfLoaders ? 'it read them when it started: start it again' : cure)
       }),
   ]
 }

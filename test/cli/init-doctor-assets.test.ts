@@ -272,5 +272,19 @@ t.test(
     await server.start()
     const told = server.logged.filter(({ msg }) => msg === 'loaders are not as they should be')
     t.match(told, [{ level: 40, problem: /^loader snponly.efi has 14 bytes, .*pilotlight assets install$/ }])
+
+    const to = path.join(server.workDir, 'loaders')
+    const from = scratchDir(t)
+    writeFileSync(path.join(from, 'snponly.efi'), 'a loader')
+    const { stdout } = await runCli(['assets', 'install', '--from', from, '--to', to])
+    t.match(stdout, /^a server that runs takes them when it is started again$/m)
+    const { checks } = JSON.parse(
+      (await runCli(['doctor', '--config', server.configFile, '--json'])).stdout,
+    ) as { checks: { name: string; cure: string }[] }
+    t.match(
+      checks.filter(({ name, cure }) => name === 'server' && cure !== ''),
+      [{ detail: /^loader snponly.efi has 14 bytes/, cure: 'it read them when it started: start it again' }],
+      'what the server read at its start is not cured by installing once more',
+    )
   },
 )

@@ -74,7 +74,8 @@ export const ADDRESS_CAUSES: readonly Cause[] = [
         text: `architecture ${code ?? 'unknown'} (${architecture?.name ?? 'not in the list'}): ${wanted}, and the reply names no boot file (${last.facts.boot})`,
       }
     },
-    cure: () => 'pilotlight assets install, or with --from DIR where DIR holds an iPXE for it',
+    cure: () =>
+      'pilotlight assets install, or with --from DIR where DIR holds an iPXE for it; then start the server again',
   },
 ]
 
