@@ -26,7 +26,8 @@ export function notFound(what: string, ref: string): ProblemError {
     code: `${what}-unknown`,
     title: 'Not found',
     detail: `there is no ${what} ${JSON.stringify(ref.slice(0, 100))}`,
-    cure: `pilotlight ${what} list`,
+    // Boots are listed by their machine alone.
+    cure: what === 'boot' ? 'pilotlight machine boots NAME' : `pilotlight ${what} list`,
   })
 }
 

@@ -83,6 +83,19 @@ t.test('RFC 9457: what goes wrong is a problem document with field and cure', as
   }
 })
 
+t.test('the cure of what is not there is a command that there is', async (t) => {
+  const { call } = await setUp(t)
+  const cures = {
+    machines: 'machine list',
+    clusters: 'cluster list',
+    images: 'image list',
+    boots: 'machine boots NAME',
+  }
+  for (const [list, cure] of Object.entries(cures)) {
+    t.match(await call('GET', `/api/v1/${list}/none`), { status: 404, body: { cure: `pilotlight ${cure}` } })
+  }
+})
+
 t.test('a list in pages is the whole list, each once, in order', async (t) => {
   const { call } = await setUp(t)
   const names: string[] = []
