@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { OperatorContext } from './operator-context.ts'
 import { pageOf } from './paging.ts'
+import { malformed } from './problem.ts'
 import { eventResource } from './resources.ts'
 
 /**
@@ -10,7 +11,8 @@ import { eventResource } from './resources.ts'
 export function addEventRoutes(server: FastifyInstance, { store }: OperatorContext): void {
   server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/events', async (request) => {
     const page = pageOf(request.query)
-    const after = /^\d{1,15}$/.test(page.after) ? Number(page.after) : 0
+    if (!/^\d{0,15}$/.test(page.after)) throw malformed('after', page.after, 'the `seq` of an event, or 0')
+    const after = Number(page.after)
     const rows = store.lists.events.after(after, page.limit)
     const droppedTo = store.lists.events.droppedTo()
     return {

@@ -96,6 +96,15 @@ t.test('the cure of what is not there is a command that there is', async (t) => 
   }
 })
 
+t.test('events after what is no `seq` are refused: the whole feed is not what was asked for', async (t) => {
+  const { call } = await setUp(t)
+  for (const after of ['x', '-1', '1.5', '9'.repeat(16)]) {
+    const { status, body } = await call('GET', `/api/v1/events?after=${after}`)
+    t.match({ status, body }, { status: 422, body: { code: 'after-malformed', field: 'after' } }, after)
+  }
+  t.equal((await call('GET', '/api/v1/events?after=')).status, 200)
+})
+
 t.test('a list in pages is the whole list, each once, in order', async (t) => {
   const { call } = await setUp(t)
   const names: string[] = []
