@@ -12,6 +12,6 @@ export interface ForeignServer {
   readonly message: 'offer' | 'ack' | 'nak'
   /** The address that it offered or granted. */
   readonly offered: Ipv4
-  /** True when its answer also says what to boot. */
+  /** True when its answer also says what to boot, or that it is the one to ask (option 60). */
   readonly hasBootData: boolean
 }

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { decode } from '../../dhcp/decode.ts'
 import { encode } from '../../dhcp/encode.ts'
 import { serverIdOf } from '../../dhcp/options.ts'
-import { BROADCAST_FLAG, chaddrOf, clientMac, OPTION, packetOf } from '../../dhcp/packet.ts'
+import { BROADCAST_FLAG, chaddrOf, clientMac, type DhcpPacket, OPTION, packetOf } from '../../dhcp/packet.ts'
+import { vendorClassOf } from '../../dhcp/pxe.ts'
 import type { ForeignServer } from '../../model/foreign-server.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
@@ -121,7 +122,13 @@ export class ForeignWatch {
       mac,
       message,
       offered: packet.yiaddr,
-      hasBootData: packet.file !== '' || packet.options.has(OPTION.bootFile),
+      hasBootData: hasBootData(packet),
     })
   }
+}
+
+/** UEFI takes an address offer with option 60 "PXEClient" for a boot server's, and asks nobody else for its file. */
+function hasBootData(packet: DhcpPacket): boolean {
+  const { file, options } = packet
+  return file !== '' || options.has(OPTION.bootFile) || vendorClassOf(packet) === 'PXEClient'
 }
