@@ -55,10 +55,10 @@ export class BlobStore {
     return { swept: leftovers.length }
   }
 
-  async stage(): Promise<StagedImport> {
+  async stage(stop?: AbortSignal): Promise<StagedImport> {
     const directory = path.join(this.#staging, randomUUID())
     await mkdir(directory, { mode: 0o700 })
-    return new StagedImport(directory, () => this.freeBytes(), this.#hasher)
+    return new StagedImport(directory, () => this.freeBytes(), this.#hasher, stop)
   }
 
   async freeBytes(): Promise<number> {

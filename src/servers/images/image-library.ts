@@ -43,7 +43,8 @@ export class ImageLibrary {
   readonly #log: Logger
   readonly #inspecting = new Map<string, Promise<VerificationOutcome>>()
   readonly #hasher = new FileHasher()
-  #importing = 0
+  readonly #imports = new Set<Promise<ImportOutcome>>()
+  readonly #stop = new AbortController()
   #isClosed = false
 
   constructor({ store, directory, maxSetBytes, log }: LibraryOptions) {
@@ -72,30 +73,21 @@ export class ImageLibrary {
   async import(source: ImageSource, request: ImportRequest, announcedBytes = 0): Promise<ImportOutcome> {
     refuse(importFault(request))
     refuse(freeSpaceFault(await this.#blobs.freeBytes(), announcedBytes))
-    if (this.#importing >= MAX_IMPORTS) {
+    if (this.#imports.size >= MAX_IMPORTS) {
       throw new ImageFault(
         'imports-busy',
-        `${this.#importing} imports are running`,
+        `${this.#imports.size} imports are running`,
         'try again when one of them has ended',
         503,
       )
     }
-    this.#importing += 1
+    this.#stop.signal.throwIfAborted()
+    const running = this.#import(source, request)
+    this.#imports.add(running)
     try {
-      return await importImage(this.#blobs, { source, maxBytes: this.#maxSetBytes }, async (image) => {
-        const version = request.version ?? image.id
-        const { reply, reason } = await this.#store.decide(
-          (view) => readImportSnapshot(view, image.id, request.name, version),
-          (snapshot) => decideImport(snapshot, image, request),
-        )
-        if (reply.kind === 'refused') throw faultOf(reply)
-        this.#log.info({ image: image.id, name: request.name, version, reason }, 'image imported')
-        const stored = this.#store.lists.images.byId(image.id)
-        if (stored === undefined) throw new Error(`image ${image.id} was imported and is not there`)
-        return { image: stored, isNew: reply.isNew }
-      })
+      return await running
     } finally {
-      this.#importing -= 1
+      this.#imports.delete(running)
     }
   }
 
@@ -120,9 +112,14 @@ export class ImageLibrary {
     }
   }
 
+  /** Ends what runs: another server may have the directory after that. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#stop.abort(
+      new ImageFault('stopping', 'the server is being stopped', 'import it again when it is back', 503),
+    )
     await this.#hasher.close()
+    await Promise.allSettled(this.#imports)
   }
 
   /** Removes retired images that nothing needs, then every file that no image holds. */
@@ -136,6 +133,22 @@ export class ImageLibrary {
     const swept = isTrial ? { files: 0, bytes: 0 } : await this.#blobs.collect()
     this.#log.info({ images: reply.removed.length, ...swept, isTrial }, 'images collected')
     return { ...reply, ...swept }
+  }
+
+  #import(source: ImageSource, request: ImportRequest): Promise<ImportOutcome> {
+    const wish = { source, maxBytes: this.#maxSetBytes, stop: this.#stop.signal }
+    return importImage(this.#blobs, wish, async (image) => {
+      const version = request.version ?? image.id
+      const { reply, reason } = await this.#store.decide(
+        (view) => readImportSnapshot(view, image.id, request.name, version),
+        (snapshot) => decideImport(snapshot, image, request),
+      )
+      if (reply.kind === 'refused') throw faultOf(reply)
+      this.#log.info({ image: image.id, name: request.name, version, reason }, 'image imported')
+      const stored = this.#store.lists.images.byId(image.id)
+      if (stored === undefined) throw new Error(`image ${image.id} was imported and is not there`)
+      return { image: stored, isNew: reply.isNew }
+    })
   }
 
   async #verify(image: Image, by: string): Promise<VerificationOutcome> {

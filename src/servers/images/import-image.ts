@@ -24,6 +24,8 @@ export type ImageSource =
 export interface ImportWish {
   readonly source: ImageSource
   readonly maxBytes: number
+  /** Aborted, the import ends at the next piece with the signal's reason. */
+  readonly stop?: AbortSignal
 }
 
 /**
@@ -38,7 +40,7 @@ export async function importImage<Result>(
   wish: ImportWish,
   record: (image: DescribedImage) => Promise<Result>,
 ): Promise<Result> {
-  const staged = await blobs.stage()
+  const staged = await blobs.stage(wish.stop)
   try {
     const { parts, taken } = await takeSet(staged, wish)
     const image = describeImage(parts, taken)

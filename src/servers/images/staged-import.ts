@@ -24,11 +24,18 @@ export class StagedImport {
   readonly #directory: string
   readonly #freeBytes: () => Promise<number>
   readonly #hasher: FileHasher
+  readonly #stop: AbortSignal | undefined
   #count = 0
   #total = 0
 
-  constructor(directory: string, freeBytes: () => Promise<number>, hasher: FileHasher) {
+  constructor(
+    directory: string,
+    freeBytes: () => Promise<number>,
+    hasher: FileHasher,
+    stop: AbortSignal | undefined,
+  ) {
     this.#directory = directory
+    this.#stop = stop
     this.#hasher = hasher
     this.#freeBytes = freeBytes
   }
@@ -53,6 +60,7 @@ export class StagedImport {
     const handle = await open(part, 'wx+', 0o600)
     try {
       for await (const chunk of source) {
+        this.#stop?.throwIfAborted()
         if (bytes - looked >= LOOK_AT_DISK_EVERY_BYTES) {
           await this.#demandSpace()
           looked = bytes
@@ -67,8 +75,11 @@ export class StagedImport {
       }
       if (bytes < head.length) check(head.subarray(0, bytes))
       await handle.chmod(READ_ONLY)
+      this.#stop?.throwIfAborted()
       sha256 = await this.#hashAndSync(handle)
     } catch (error) {
+      // The thread that hashed may have been ended with everything else.
+      this.#stop?.throwIfAborted()
       throw asFault(error)
     } finally {
       await handle.close()
