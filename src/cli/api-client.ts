@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
+import { readNamed } from './named-file.ts'
 import { configOf } from './program-dir.ts'
 
 /** How the client commands reach a server. */
@@ -15,6 +16,7 @@ export interface ApiAccess {
 /** `PILOTLIGHT_URL` and `PILOTLIGHT_TOKEN`, else `~/.config/pilotlight/token`, else this machine's own server. */
 export function accessOf(): ApiAccess {
   const { PILOTLIGHT_URL, PILOTLIGHT_TOKEN } = process.env
+  checkUrl(PILOTLIGHT_URL)
   const config =
     PILOTLIGHT_URL !== undefined && PILOTLIGHT_TOKEN !== undefined ? undefined : configOf(undefined)
   const url = PILOTLIGHT_URL ?? urlOf(config)
@@ -23,14 +25,34 @@ export function accessOf(): ApiAccess {
     ...(config === undefined ? [] : [path.join(config.dataDir, 'admin.token')]),
   ]
   const file = files.find((candidate) => existsSync(candidate))
-  const token = PILOTLIGHT_TOKEN ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim())
+  const token = PILOTLIGHT_TOKEN ?? (file === undefined ? undefined : tokenIn(file))
   if (token === undefined) {
     throw new CliFailure(
       `no token: set PILOTLIGHT_TOKEN, or start the server here (pilotlight serve writes one); looked for ${files.join(' and ')}`,
       EXIT.usage,
     )
   }
+  checkToken(token, PILOTLIGHT_TOKEN === undefined ? String(file) : 'PILOTLIGHT_TOKEN')
   return { url: url.replace(/\/$/, ''), token }
+}
+
+function checkUrl(url: string | undefined): void {
+  if (url === undefined || (/^https?:\/\//.test(url) && URL.canParse(url))) return
+  throw new CliFailure(
+    `PILOTLIGHT_URL: got ${JSON.stringify(url)}, want http://HOST:PORT, such as http://127.0.0.1:8090`,
+    EXIT.usage,
+  )
+}
+
+function tokenIn(file: string): string {
+  return readNamed(file, 'a token file').toString().trim()
+}
+
+/** What cannot stand in a header would look like a server that is down. */
+function checkToken(token: string, where: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return
+  const got = token === '' ? 'nothing' : 'other characters than printable ASCII'
+  throw new CliFailure(`${where}: got ${got}, want a token as data_dir/admin.token holds it`, EXIT.usage)
 }
 
 /** One call of the operator's API. */
@@ -67,9 +89,13 @@ export function answerOf<Answer>(status: number, text: string): Answer {
   // What is no JSON, a drawing, is given as it is.
   const answer = text === '' ? undefined : (parse(text) ?? text)
   if (status >= 200 && status < 300) return answer as Answer
-  const problem = (answer ?? {}) as { detail?: string; cure?: string; code?: string }
-  const cure = problem.cure === undefined ? '' : `\ncure: ${problem.cure}`
-  throw new CliFailure(`${problem.detail ?? `status ${status}`} (${problem.code ?? status})${cure}`)
+  const { detail, code, cure } = (answer ?? {}) as { detail?: string; cure?: string; code?: string }
+  if (detail === undefined) {
+    throw new CliFailure(
+      `got status ${status}, want an answer of Pilotlight's API (${status})\ncure: let PILOTLIGHT_URL name the address of api.listen, and not the boot side or another server`,
+    )
+  }
+  throw new CliFailure(`${detail} (${code ?? status})${cure === undefined ? '' : `\ncure: ${cure}`}`)
 }
 
 /** Every item of a list, page after page. */
