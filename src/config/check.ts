@@ -10,18 +10,20 @@ export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[]
 /** A subnet with the places of its keys in the file. */
 export interface PlacedSubnet {
   readonly subnet: Subnet
+  /** Its place in the file's list. */
+  readonly index: number
   where(key: string): string
 }
 
 /** What cannot be true together within the subnets. */
 export function checkSubnets(placed: readonly PlacedSubnet[], serverAddress: Ipv4): Complaint[] {
-  return placed.flatMap((one, index) => [
-    ...checkOne(one, index, serverAddress),
-    ...placed.slice(0, index).flatMap((other) => checkOverlap(one, index, other)),
+  return placed.flatMap((one, place) => [
+    ...checkOne(one, serverAddress),
+    ...placed.slice(0, place).flatMap((other) => checkOverlap(one, other)),
   ])
 }
 
-function checkOne({ subnet, where }: PlacedSubnet, index: number, serverAddress: Ipv4): Complaint[] {
+function checkOne({ subnet, index, where }: PlacedSubnet, serverAddress: Ipv4): Complaint[] {
   const { cidr, pool, router } = subnet
   const complaints: Complaint[] = []
   const say = (key: string, got: string, want: string, cure?: string) =>
@@ -54,7 +56,7 @@ function checkOne({ subnet, where }: PlacedSubnet, index: number, serverAddress:
   return complaints
 }
 
-function checkOverlap(one: PlacedSubnet, index: number, other: PlacedSubnet): Complaint[] {
+function checkOverlap(one: PlacedSubnet, other: PlacedSubnet): Complaint[] {
   const a = one.subnet.cidr
   const b = other.subnet.cidr
   const bits = Math.min(a.prefixBits, b.prefixBits)
@@ -63,7 +65,7 @@ function checkOverlap(one: PlacedSubnet, index: number, other: PlacedSubnet): Co
   return [
     {
       where: one.where('cidr'),
-      key: `subnets[${index}].cidr`,
+      key: `subnets[${one.index}].cidr`,
       got: formatCidr(a),
       want,
       cure: 'a machine would be in both',

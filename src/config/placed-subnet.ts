@@ -8,7 +8,7 @@ import type { SubnetKeyName } from './schema.ts'
 const DEFAULT_LEASE_SECONDS = 3600
 
 /** A subnet of the file in the model's own type; none where it has no `cidr`, which is complained of elsewhere. */
-export function placedSubnet(found: ReadonlyMap<SubnetKeyName, Found>): PlacedSubnet[] {
+export function placedSubnet(found: ReadonlyMap<SubnetKeyName, Found>, index: number): PlacedSubnet[] {
   const get = <Value>(key: SubnetKeyName) => found.get(key)?.value as Value | undefined
   const cidr = get<Subnet['cidr']>('cidr')
   if (cidr === undefined) return []
@@ -26,5 +26,5 @@ export function placedSubnet(found: ReadonlyMap<SubnetKeyName, Found>): PlacedSu
     ...optional('sharedAddresses', get<boolean>('shared_addresses')),
   }
   const where = (key: string) => (found.get(key as SubnetKeyName) ?? found.get('cidr'))?.where ?? ''
-  return [{ subnet, where }]
+  return [{ subnet, index, where }]
 }

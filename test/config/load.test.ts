@@ -330,6 +330,14 @@ t.test('complaints: file, line, key, got, wanted, cure', async (t) => {
   }
 })
 
+t.test('a subnet is named by its place in the file, also behind one that cannot be read', (t) => {
+  const lines = complaintsOf(
+    'subnets:\n  - cidr: 10.77.0.1/24\n  - { cidr: 10.78.0.0/24, pool: 10.79.0.1-10.79.0.9 }\n',
+  )
+  t.match(lines[1], /^pilotlight.yaml:3:\d+: subnets\[1\].pool: got 10.79.0.1/)
+  t.end()
+})
+
 t.test('all that is wrong is said at once', async (t) => {
   const complaints = complaintsOf(`${GOOD}dhcp: { mode: on, prot: 67 }\nlog: { level: loud }\n`)
   t.match(complaints, [/dhcp.mode/, /dhcp.prot/, /log.level/])
