@@ -129,10 +129,12 @@ function readSource(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const got = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(error)
-    throw new ConfigError([
-      { where: file, key: 'file', got, want: 'a readable file', cure: 'write one: pilotlight init' },
-    ])
+    const { code = String(error) } = error as NodeJS.ErrnoException
+    const [got, cure] =
+      code === 'ENOENT'
+        ? ['no such file', 'write one: pilotlight init']
+        : [code, 'name another with --config, or correct its owner or mode']
+    throw new ConfigError([{ where: file, key: 'file', got, want: 'a readable file', cure }])
   }
 }
 

@@ -362,6 +362,10 @@ t.test('a file that is not there, or that cannot be read, is said so with the cu
     message: /missing.yaml: file: got no such file, want a readable file; write one: pilotlight init/,
   })
   t.throws(() => loadConfig(DIR, around({ fileExists: existsSync })), { message: /EISDIR/ })
+  t.throws(() => loadConfig(DIR, around({ fileExists: existsSync })), {
+    message:
+      /: file: got EISDIR, want a readable file; name another with --config, or correct its owner or mode$/,
+  })
 })
 
 t.test('a long value is cut in the message, and stays on one line', async (t) => {
