@@ -1,4 +1,10 @@
-import { type Image, type ImageVersion, isImageName, isImageVersion } from '../../model/image.ts'
+import {
+  type Image,
+  type ImageVersion,
+  isImageName,
+  isImageVersion,
+  type Promotion,
+} from '../../model/image.ts'
 import type { Decision, Moment } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { type Refusal, refusal } from '../refusal.ts'
@@ -19,6 +25,8 @@ export interface ImportSnapshot extends Moment {
   readonly known?: Image
   /** What the wished name and version stand for already. */
   readonly labelled?: ImageVersion
+  /** What is promoted under the wished name. */
+  readonly current?: Promotion
 }
 
 export type ImportReply =
@@ -55,7 +63,7 @@ export function decideImport(
   image: Omit<Image, 'name' | 'version' | 'createdAtMs' | 'state' | 'stateReason'>,
   request: ImportRequest,
 ): Decision<ImportReply> {
-  const { known, labelled, nowMs } = snapshot
+  const { known, labelled, current, nowMs } = snapshot
   const { name } = request
   const version = request.version ?? image.id
   const wrong = importFault(request) ?? takenFault(labelled, image.id)
@@ -88,7 +96,9 @@ export function decideImport(
       },
     },
   })
-  if (request.promotes) effects.push(...promotionOf({ name, version, imageId: image.id }, nowMs))
+  const isPromoted = current?.imageId === image.id && current.version === version
+  if (request.promotes && !isPromoted)
+    effects.push(...promotionOf({ name, version, imageId: image.id }, nowMs, current, request.by))
   return {
     reply: { kind: 'done', imageId: image.id, isNew: known === undefined },
     reason: known === undefined ? 'imported' : 'imported-before',

@@ -100,11 +100,12 @@ export function decideRollBack(
   }
 }
 
-/** The effects of a promotion. */
+/** The effects of a promotion. Whoever promotes by a call of its own is added where that is received. */
 export function promotionOf(
   { name, version, imageId }: Pick<ImageVersion, 'name' | 'version' | 'imageId'>,
   nowMs: number,
   before?: Promotion,
+  by?: string,
 ): readonly Effect[] {
   return [
     { kind: 'promote-image', promotion: { name, version, imageId, promotedAtMs: nowMs } },
@@ -113,7 +114,13 @@ export function promotionOf(
       event: {
         atMs: nowMs,
         type: 'image.promoted',
-        data: { name, version, id: imageId, before: before?.version ?? null },
+        data: {
+          name,
+          version,
+          id: imageId,
+          before: before?.version ?? null,
+          ...(by === undefined ? {} : { by }),
+        },
       },
     },
   ]

@@ -50,6 +50,7 @@ export function readImportSnapshot(
     nowMs: view.nowMs,
     ...given('known', view.images.byId(imageId)),
     ...given('labelled', view.images.version(name, version)),
+    ...given('current', view.images.promoted(name)),
   }
 }
 

@@ -195,6 +195,29 @@ t.test('promote and roll back: a name goes to a version and back, past what was 
   )
 })
 
+t.test('what an import promotes is told as any promotion: by whom, and what it was before', async (t) => {
+  const { call, upload, tarball } = await setUp(t)
+  const first = tarball('first')
+  await upload('name=cp&version=1&promote=true', first)
+  await upload('name=cp&version=1&promote=true', first)
+  await upload('name=cp&version=2&promote=true', tarball('second'))
+  const { items } = (await call('GET', '/events?limit=100')).body as unknown as {
+    items: readonly { type: string; data: object }[]
+  }
+  t.match(
+    items.filter(({ type }) => type === 'image.promoted').map(({ data }) => data),
+    [
+      { version: '1', before: null, by: 'admin' },
+      { version: '2', before: '1', by: 'admin' },
+    ],
+  )
+  t.equal(
+    items.filter(({ type }) => type === 'image.promoted').length,
+    2,
+    'what is promoted already is not again',
+  )
+})
+
 t.test('retire and gc: only what nothing needs goes, with the files that nothing else holds', async (t) => {
   const { world, call, upload, tarball, names } = await setUp(t)
   const set = writeFiles(path.join(world.directory, 'shared'), setFiles())
