@@ -38,7 +38,7 @@ export function chooseLink(links: readonly Link[], wanted: string | undefined): 
   if (chosen !== undefined) return chosen
   const have = links.map((link) => `${link.name} (${link.address})`).join(', ') || 'none'
   throw new CliFailure(
-    `no interface ${wanted ?? 'with an IPv4 address'}; this machine has: ${have}`,
+    `no interface ${wanted ?? 'with an IPv4 address'}; this machine has: ${have}\ncure: name one of these, or give ${wanted ?? 'a link'} an IPv4 address first: ip address add ADDRESS/BITS dev ${wanted ?? 'NAME'}`,
     EXIT.usage,
   )
 }

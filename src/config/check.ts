@@ -76,16 +76,17 @@ function checkOverlap(one: PlacedSubnet, other: PlacedSubnet): Complaint[] {
 /** The provisioning address must be on this machine, and in a subnet when addresses are leased on its own link. */
 export function checkAddress(
   serverAddress: Ipv4,
-  where: string,
+  where: (key: 'interface' | 'server_address') => string,
   interfaces: Interfaces,
   interfaceName: string | undefined,
+  stated: Ipv4 | undefined,
 ): Complaint[] {
   const all = Object.entries(interfaces).flatMap(([name, infos]) =>
     (infos ?? []).map((info) => ({ name, info })),
   )
-  if (interfaceName !== undefined && interfaces[interfaceName] === undefined) {
-    const want = `one of ${Object.keys(interfaces).join(', ')}`
-    return [{ where, key: 'interface', got: interfaceName, want }]
+  if (interfaceName !== undefined) {
+    const wrong = checkInterface(interfaceName, where('interface'), interfaces)
+    if (wrong !== undefined) return [wrong]
   }
   if (serverAddress.startsWith('127.')) return []
   const isHere = all.some(
@@ -98,12 +99,37 @@ export function checkAddress(
     .map(({ name, info }) => `${info.address} (${name})`)
   return [
     {
-      where,
+      where: where(stated === undefined ? 'interface' : 'server_address'),
       key: 'server_address',
       got: serverAddress,
       want: `an address of this machine: ${here.join(', ')}`,
     },
   ]
+}
+
+/** A link that has no address yet must not end in a server that keeps to loopback, and calls itself ready. */
+function checkInterface(name: string, where: string, interfaces: Interfaces): Complaint | undefined {
+  const usable = Object.keys(interfaces).filter((one) =>
+    interfaces[one]?.some(({ address }) => isIPv4(address)),
+  )
+  if (usable.includes(name)) return undefined
+  if (interfaces[name] === undefined) {
+    const want = `one of ${Object.keys(interfaces).join(', ')}`
+    return {
+      where,
+      key: 'interface',
+      got: name,
+      want,
+      cure: 'one that is down, or has no address, is not seen',
+    }
+  }
+  return {
+    where,
+    key: 'interface',
+    got: `${name} without an IPv4 address`,
+    want: `an interface that has one: ${usable.join(', ')}`,
+    cure: 'give it one before the server starts',
+  }
 }
 
 const EVERY_ADDRESS = '0.0.0.0'

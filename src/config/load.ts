@@ -71,14 +71,7 @@ function assemble(
   )
   complaints.push(...checkSubnets(subnets, serverAddress))
   if (around.isElsewhere !== true) {
-    complaints.push(
-      ...checkAddress(
-        serverAddress,
-        where(stated === undefined ? 'interface' : 'server_address'),
-        around.interfaces,
-        interfaceName,
-      ),
-    )
+    complaints.push(...checkAddress(serverAddress, where, around.interfaces, interfaceName, stated))
   }
   if (mode === 'authoritative' && content.subnets.length === 0) {
     complaints.push({

@@ -111,6 +111,7 @@ t.test('init: overwrites nothing unasked, and says what there is', { timeout: 12
     runCli(['init', '--stdout']),
   ])
   t.match(unknown, { code: 2, stderr: /no interface nope0; this machine has: / })
+  t.match(unknown.stderr, /\ncure: name one of these, or give nope0 an IPv4 address first/)
   t.notOk(existsSync(file))
   if (first.code !== 0) {
     t.match(first.stderr, /this machine has: none/, 'a machine without any link')

@@ -330,6 +330,30 @@ t.test('complaints: file, line, key, got, wanted, cure', async (t) => {
   }
 })
 
+t.test('a link without an IPv4 address is refused: its machines would be served on loopback', (t) => {
+  const address = 'fe80::1'
+  const eth2 = [
+    {
+      address,
+      cidr: `${address}/64`,
+      family: 'IPv6' as const,
+      netmask: '',
+      mac: '',
+      internal: false,
+      scopeid: 3,
+    },
+  ]
+  const interfaces = { ...around().interfaces, eth2 }
+  for (const more of ['', 'server_address: 10.77.0.1\n', 'server_address: 127.0.0.1\n'])
+    t.match(complaintsOf(`interface: eth2\n${more}dhcp: { mode: off }\n`, { interfaces }), [
+      /^pilotlight.yaml:1:12: interface: got eth2 without an IPv4 address, want an interface that has one: eth0, eth1; give it one before the server starts$/,
+    ])
+  t.match(complaintsOf('interface: eth7\ndhcp: { mode: off }\n', { interfaces }), [
+    /got eth7, want one of eth0, eth1, eth2; one that is down, or has no address, is not seen$/,
+  ])
+  t.end()
+})
+
 t.test('a subnet is named by its place in the file, also behind one that cannot be read', (t) => {
   const lines = complaintsOf(
     'subnets:\n  - cidr: 10.77.0.1/24\n  - { cidr: 10.78.0.0/24, pool: 10.79.0.1-10.79.0.9 }\n',
