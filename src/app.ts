@@ -8,6 +8,7 @@ import { freeSpaceFault } from './policy/free-space.ts'
 import { ClusterBell } from './servers/cluster-bell.ts'
 import { ClusterProber } from './servers/cluster-prober.ts'
 import { ClusterTicker } from './servers/cluster-ticker.ts'
+import { adoptLeases } from './servers/dhcp/adopt-leases.ts'
 import { DhcpLinks } from './servers/dhcp/dhcp-links.ts'
 import { handedSockets } from './servers/dhcp/systemd-sockets.ts'
 import { StallWatch } from './servers/diagnosis/stall-watch.ts'
@@ -56,6 +57,7 @@ export async function startApp({ config, log, programDir }: AppOptions): Promise
   if (store.migrationCopy !== undefined)
     log.info({ copy: store.migrationCopy }, 'database copied before its migration')
   await freezeRestored(store, log)
+  await adoptLeases(store, config.subnets)
   const loaders = LoaderManifest.read(config.assetsDir)
   for (const problem of loaders.problems) log.warn({ problem }, 'loaders are not as they should be')
 

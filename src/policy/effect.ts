@@ -52,6 +52,7 @@ const DURABILITY: { readonly [Kind in Effect['kind']]: 'durable' | 'trace' } = {
   'drop-offer': 'trace',
   'put-lease': 'durable',
   'release-lease': 'durable',
+  'adopt-leases': 'durable',
   'quarantine-address': 'durable',
   'note-verdict': 'trace',
   'note-foreign-server': 'trace',

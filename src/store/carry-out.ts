@@ -12,6 +12,7 @@ const EXECUTORS: Executors = {
   'drop-offer': ({ offers }, { subnet, mac }) => offers.drop(subnet, mac),
   'put-lease': ({ leases }, { lease }) => leases.put(lease),
   'release-lease': ({ leases }, { subnet, mac, atMs }) => leases.release(subnet, mac, atMs),
+  'adopt-leases': ({ leases }, { subnet, first, last }) => leases.adopt(subnet, { first, last }),
   'quarantine-address': ({ leases }, effect) => leases.quarantine(effect),
   'overhear-address': ({ recent }, { mac, address }) => recent.noteOverheard(mac, address),
   'note-verdict': ({ recent }, { address, verdict }) => recent.noteVerdict(address, verdict),

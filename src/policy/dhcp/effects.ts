@@ -10,6 +10,13 @@ export type DhcpEffect =
   | { readonly kind: 'put-lease'; readonly lease: Lease }
   | { readonly kind: 'release-lease'; readonly subnet: string; readonly mac: Mac; readonly atMs: number }
   | {
+      /** Leases of these addresses are this subnet's from now on; of several of one client the one that ends last stays. */
+      readonly kind: 'adopt-leases'
+      readonly subnet: string
+      readonly first: Ipv4
+      readonly last: Ipv4
+    }
+  | {
       readonly kind: 'quarantine-address'
       readonly subnet: string
       readonly address: Ipv4

@@ -95,6 +95,11 @@ export class LeasesTable {
       release: db.prepare(
         "UPDATE lease SET state = 'released', expires_at_ms = min(expires_at_ms, ?) WHERE subnet = ? AND mac = ?",
       ),
+      strays: db.prepare(
+        `SELECT ${LEASE_COLUMNS} FROM lease WHERE address_no BETWEEN ? AND ? AND subnet <> ? ORDER BY expires_at_ms`,
+      ),
+      adopt: db.prepare('UPDATE lease SET subnet = ? WHERE address_no = ?'),
+      remove: db.prepare('DELETE FROM lease WHERE address_no = ?'),
       ended: db.prepare(ENDED),
       leasedIn: db.prepare('SELECT address_no FROM lease WHERE address_no BETWEEN ? AND ?').pluck(),
       quarantinedUntil: db.prepare('SELECT until_ms FROM quarantine WHERE address = ?').pluck(),
@@ -167,6 +172,19 @@ export class LeasesTable {
     this.#statements.release.run(atMs, subnet, mac)
     this.#clientsOf(subnet).forget(mac)
     if (lease !== undefined) this.#byAddress.forget(lease.address)
+  }
+
+  /** Makes the leases of a range a subnet's own; of several of one client the one that ends last stays. */
+  adopt(subnet: string, { first, last }: Ipv4Range): void {
+    const strays = this.#statements.strays.all(ipv4ToNumber(first), ipv4ToNumber(last), subnet)
+    for (const stray of strays.map((row) => leaseOf(row as Row))) {
+      const own = this.byMac(subnet, stray.mac)
+      const ends = own === undefined ? undefined : own.expiresAtMs > stray.expiresAtMs ? stray : own
+      if (ends !== undefined) this.#remove(ends)
+      if (ends !== stray) this.#statements.adopt.run(subnet, ipv4ToNumber(stray.address))
+      for (const key of [subnet, stray.subnet]) this.#clientsOf(key).forget(stray.mac)
+      this.#byAddress.forget(stray.address)
+    }
   }
 
   quarantinedUntilMs(address: Ipv4): number | undefined {
@@ -274,6 +292,13 @@ export class LeasesTable {
       ],
     )
     this.#index?.put(mac, address, before?.address)
+  }
+
+  #remove({ mac, address }: Lease): void {
+    this.#statements.remove.run(ipv4ToNumber(address))
+    for (const map of this.#pools.values()) map.clear(ipv4ToNumber(address))
+    this.#byAddress.forget(address)
+    this.#index?.drop(mac, address)
   }
 
   /** What ended at an address goes; a lease of another client that is in force stays in the way. */

@@ -1,6 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { parseIpv4Range } from '../../../src/net/ipv4.ts'
 import { decideFileSent } from '../../../src/policy/boot/decide-file-sent.ts'
+import { adoptLeases } from '../../../src/servers/dhcp/adopt-leases.ts'
 import { readFileSentSnapshot } from '../../../src/store/snapshots/file-sent.ts'
 import {
   arrivalFrom,
@@ -8,6 +9,7 @@ import {
   hexOf,
   ip,
   LOCAL,
+  leaseOf,
   type mac,
   machineOf,
   REMOTE,
@@ -48,6 +50,54 @@ t.test('a lease survives a restart; an offer does not, and is honoured all the s
   engine.restartAfter(1000)
   const renewal = clientRequest({ messageType: 'request', last: 3, ciaddr: yiaddr }, arrivalFrom(yiaddr))
   t.equal((await engine.handle(renewal)).reason, 'lease-renewed')
+})
+
+const PAIR = parseIpv4Range('192.0.2.100-192.0.2.101')!
+
+/** Two clients with a lease each, and then another prefix for their subnet. */
+async function withAnotherPrefix(t: Test, cidr: string): Promise<DhcpEngine> {
+  const engine = new DhcpEngine(t, { subnets: [{ ...LOCAL, pool: PAIR }] })
+  await engine.put(machineOf(3), machineOf(5), machineOf(6))
+  await engine.handle(select(3, '192.0.2.100'))
+  await engine.handle(select(5, '192.0.2.101'))
+  engine.config = { ...engine.config, subnets: [subnetOf(cidr, { pool: PAIR })] }
+  await adoptLeases(engine.store, engine.config.subnets)
+  return engine
+}
+
+for (const cidr of ['192.0.0.0/22', '192.0.2.0/25']) {
+  t.test(`leases outlive a change of their subnet’s prefix to ${cidr}`, async (t) => {
+    const engine = await withAnotherPrefix(t, cidr)
+    const again = await engine.handle(discover(3))
+    t.equal(again.reason, 'offered-previous-lease')
+    t.equal(replyOf(again).yiaddr, '192.0.2.100')
+    const renewal = clientRequest(
+      { messageType: 'request', last: 5, ciaddr: '192.0.2.101' },
+      arrivalFrom('192.0.2.101'),
+    )
+    t.equal((await engine.handle(renewal)).reason, 'lease-renewed')
+    t.equal((await engine.handle(discover(6))).reason, 'pool-exhausted')
+    engine.nowMs += 3_700_000
+    t.equal((await engine.handle(discover(6))).reason, 'offered-from-pool', 'ended ones return to the pool')
+  })
+}
+
+t.test('of two leases that one client has in the subnet now, the one that ends later stays', async (t) => {
+  const engine = await withAnotherPrefix(t, '198.51.100.0/24')
+  const leases = () => engine.store.lists.leases.list('', '', 10).map((one) => `${one.subnet} ${one.address}`)
+  t.same(leases(), ['192.0.2.0/24 192.0.2.100', '192.0.2.0/24 192.0.2.101'], 'elsewhere nothing is touched')
+  const lease = { ...leaseOf(3, '192.0.2.120'), subnet: '192.0.0.0/22' }
+  for (const [minutes, want] of [
+    [30, '192.0.2.100'],
+    [90, '192.0.2.120'],
+  ] as const) {
+    await engine.carryOut([
+      { kind: 'put-lease', lease: { ...lease, expiresAtMs: engine.nowMs + minutes * 60_000 } },
+    ])
+    await adoptLeases(engine.store, [subnetOf('192.0.0.0/22')])
+    t.same(leases(), [`192.0.0.0/22 ${want}`, '192.0.0.0/22 192.0.2.101'])
+    await adoptLeases(engine.store, [LOCAL])
+  }
 })
 
 t.test('a client may decline three addresses in ten minutes, not more', async (t) => {
