@@ -60,18 +60,17 @@ export async function sendFile(
   file: ImmutableFile,
   hooks: SendHooks = {},
 ): Promise<FastifyReply> {
+  const lastModifiedMs = lastModifiedOf(file)
   const validators = {
     etag: `"${file.sha256}"`,
-    ...(file.lastModifiedMs === undefined ? {} : { lastModifiedMs: file.lastModifiedMs }),
+    ...(lastModifiedMs === undefined ? {} : { lastModifiedMs }),
   }
   // Only of the file itself: an error that said so would be kept for a year by whatever cache stands in front.
   const lasting = {
     etag: validators.etag,
     'accept-ranges': 'bytes',
     'cache-control': 'public, max-age=31536000, immutable',
-    ...(file.lastModifiedMs === undefined
-      ? {}
-      : { 'last-modified': new Date(file.lastModifiedMs).toUTCString() }),
+    ...(lastModifiedMs === undefined ? {} : { 'last-modified': new Date(lastModifiedMs).toUTCString() }),
   }
   const { headers } = request
   const condition = checkPreconditions(headers, validators)
@@ -113,6 +112,11 @@ export async function sendFile(
     leave()
   }
   return reply
+}
+
+/** RFC 9110 §8.8.2.1: never later than now; the clock may have been ahead when the file was imported. */
+function lastModifiedOf({ lastModifiedMs }: ImmutableFile): number | undefined {
+  return lastModifiedMs === undefined ? undefined : Math.min(lastModifiedMs, Date.now())
 }
 
 /** The file, or `later` when its first check takes long; the check goes on meanwhile. */

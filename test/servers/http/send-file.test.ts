@@ -37,3 +37,23 @@ t.test('HEAD says the length of the file, as UEFI HTTP Boot needs it before its 
   t.equal(whole.headers.get('content-length'), '70000')
   t.same(await whole.bytes(), BODY)
 })
+
+t.test(
+  'RFC 9110 §8.8.2.1: Last-Modified is never later than Date, wherever the clock was at the import',
+  async (t) => {
+    const server = Fastify()
+    const delivery = new FileDelivery()
+    t.teardown(() => delivery.close())
+    const tomorrow = { ...FILE, lastModifiedMs: Date.now() + 86_400_000 }
+    server.get('/file', (request, reply) => sendFile(delivery, request, reply, tomorrow))
+    await server.listen({ port: 0, host: '127.0.0.1' })
+    t.teardown(() => server.close())
+    const url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}/file`
+
+    const { headers } = await fetch(url, { method: 'HEAD' })
+    const at = (name: string) => Date.parse(headers.get(name) ?? '')
+    t.ok(at('last-modified') <= at('date') + 1000, `${headers.get('last-modified')}, ${headers.get('date')}`)
+    const since = { 'if-modified-since': new Date(Date.now() + 5000).toUTCString() }
+    t.equal((await fetch(url, { headers: since })).status, 304, 'and conditions go by what was said')
+  },
+)
