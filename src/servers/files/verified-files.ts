@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileHasher } from './file-hasher.ts'
 import { MOST_LOOKS, signatureOf } from './file-signature.ts'
+import { isOutOfDescriptors } from './out-of-descriptors.ts'
 
 /** A file as it was imported: what it must be, byte for byte. */
 export interface WantedFile {
@@ -47,6 +48,7 @@ export class VerifiedFiles {
     try {
       handle = await open(wanted.path, 'r')
     } catch (error) {
+      if (isOutOfDescriptors(error)) throw error
       throw this.#note(wanted, `cannot be opened: ${(error as NodeJS.ErrnoException).code}`)
     }
     try {

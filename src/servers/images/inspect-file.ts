@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises'
 import type { ImageFile } from '../../model/image.ts'
 import type { FileHasher } from '../files/file-hasher.ts'
 import { MOST_LOOKS, signatureOf } from '../files/file-signature.ts'
+import { isOutOfDescriptors } from '../files/out-of-descriptors.ts'
 
 /** What one look found; `isSteady`: the file under the name was the same from its beginning to its end. */
 interface Look {
@@ -14,6 +15,8 @@ type Expected = Pick<ImageFile, 'bytes' | 'sha256'>
 /**
  * Reads a stored file whole, off the main thread, and says what is wrong with it; undefined: it is what was imported. An
  * import puts the same bytes there anew: a file that was replaced meanwhile is read again.
+ *
+ * @throws when this process has no descriptor left, which says nothing about the file.
  */
 export async function inspectFile(
   hasher: FileHasher,
@@ -27,6 +30,7 @@ export async function inspectFile(
     }
     return 'is being written to'
   } catch (error) {
+    if (isOutOfDescriptors(error)) throw error
     return `cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`
   }
 }
