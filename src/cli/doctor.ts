@@ -1,5 +1,5 @@
 import dgram from 'node:dgram'
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import type { Config } from '../config/config.ts'
@@ -96,6 +96,8 @@ function loaderChecks(config: Config): readonly Check[] {
 function dataCheck({ dataDir }: Config): Check {
   let directory = dataDir
   while (!existsSync(directory) && directory !== path.dirname(directory)) directory = path.dirname(directory)
+  if (!statSync(directory).isDirectory())
+    return bad('data directory', `${directory} is a file`, 'set data_dir to a directory')
   try {
     accessSync(directory, constants.W_OK)
   } catch {

@@ -194,6 +194,17 @@ t.test(
     t.match(table.stdout, /^CHECK +OK +DETAIL +CURE$/m)
     t.match(table.stdout, /^boot HTTP port +NO /m)
 
+    for (const dataDir of [server.configFile, path.join(server.configFile, 'below')]) {
+      const { stdout } = await runCli(['doctor', '--config', server.configFile, '--json'], {
+        PILOTLIGHT_DATA_DIR: dataDir,
+      })
+      t.match(
+        (JSON.parse(stdout).checks as Check[]).find(({ name }) => name === 'data directory'),
+        { ok: false, detail: /pilotlight.yaml is a file/, cure: 'set data_dir to a directory' },
+        'serve would refuse it',
+      )
+    }
+
     writeFileSync(server.configFile, 'interface: nope0\n')
     const wrong = await checksOf()
     t.match(wrong[0], {
