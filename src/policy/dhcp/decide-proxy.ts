@@ -35,13 +35,16 @@ export function decideProxyDiscover(c: DhcpCase): DhcpDecision {
  * Anything else than a DISCOVER on port 67 in proxy mode: the other server's to answer. A machine's REQUEST says which
  * address it is about to have, and only by that can a file that is sent to it be told from another machine's.
  */
-export function leaveToAddressServer({ snapshot, request, mac }: DhcpCase): DhcpDecision {
+export function leaveToAddressServer({ snapshot, request, mac, shape }: DhcpCase): DhcpDecision {
   const { packet } = request
   const address = requestedOf(packet)
   const isKnown = snapshot.machine !== undefined && packet.messageType === 'request'
-  const overheard: readonly Effect[] =
-    isKnown && address !== undefined ? [{ kind: 'overhear-address', mac, address }] : []
-  return silent('left-to-address-server', overheard)
+  if (!isKnown || address === undefined) return silent('left-to-address-server')
+  const { tftpBlockBytes } = shape
+  return {
+    ...silent('left-to-address-server', [{ kind: 'overhear-address', mac, address }]),
+    expected: { address, tftpBlockBytes },
+  }
 }
 
 /**

@@ -30,6 +30,8 @@ export interface DhcpReply extends ReplyDestination {
 export interface DhcpDecision extends Decision<DhcpReply | undefined> {
   /** An address that is to be probed first; the message is to be decided again with what the probe found. */
   readonly probe?: Ipv4
+  /** Proxy mode: the address that the client is about to have, and the most bytes of a TFTP block that it bears. */
+  readonly expected?: { readonly address: Ipv4; readonly tftpBlockBytes: number | undefined }
 }
 
 /** One message on its way to a decision, with what was read off it. */

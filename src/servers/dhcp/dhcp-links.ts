@@ -5,7 +5,7 @@ import { clientMac, type DhcpPacket } from '../../dhcp/packet.ts'
 import { cidrContains, UNSPECIFIED } from '../../net/ipv4.ts'
 import { type Mac, macFromBytes, parseMac } from '../../net/mac.ts'
 import { decideForeignServer } from '../../policy/dhcp/decide-foreign-server.ts'
-import type { DhcpReply } from '../../policy/dhcp/dhcp-case.ts'
+import type { DhcpDecision } from '../../policy/dhcp/dhcp-case.ts'
 import type { Store } from '../../store/store.ts'
 import { BlockCaps } from '../tftp/block-caps.ts'
 import { answerDhcp } from './answer-dhcp.ts'
@@ -103,13 +103,16 @@ export class DhcpLinks {
       recorder: this.recorder,
       answer: async (request) => {
         const decision = await answerDhcp(store, place, request)
-        if (decision.reply !== undefined) this.#noteBlockCap(decision.reply)
+        this.#noteBlockCap(decision)
         return decision
       },
     })
   }
 
-  #noteBlockCap({ packet, tftpBlockBytes }: DhcpReply): void {
+  #noteBlockCap({ reply, expected }: DhcpDecision): void {
+    if (expected !== undefined) this.blockCaps.note(expected.address, expected.tftpBlockBytes)
+    if (reply === undefined) return
+    const { packet, tftpBlockBytes } = reply
     const address = packet.yiaddr === UNSPECIFIED ? packet.ciaddr : packet.yiaddr
     if (address !== UNSPECIFIED) this.blockCaps.note(address, tftpBlockBytes)
   }

@@ -4,7 +4,11 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { encode } from '../../../src/dhcp/encode.ts'
+import { addressesValue } from '../../../src/dhcp/options.ts'
+import { chaddrOf, packetOf } from '../../../src/dhcp/packet.ts'
+import { textBytes } from '../../../src/net/bytes.ts'
 import { readCaptureFile } from '../../../src/net/capture-file.ts'
 import { udpDatagramOf } from '../../../src/net/udp-datagram.ts'
 import { exchange } from '../../../src/sim/http-exchange.ts'
@@ -146,18 +150,56 @@ t.test('the links, and how they are served', async (t) => {
   })
 })
 
-t.test('a quirk caps the TFTP blocks of firmware, and its iPXE has the usual ones again', async (t) => {
+/** Restarts the server with a quirk of the machine that wants small TFTP blocks. */
+async function withSmallBlocks(t: Test, mode: 'authoritative' | 'proxy'): Promise<void> {
   const file = path.join(server.workDir, 'pilotlight.yaml')
   const yaml = readFileSync(file, 'utf8')
   const quirks = `quirks: [{ name: small, match: { macs: ['${machine.mac}'] }, reply: { tftp_block_bytes: 1024 } }]`
-  writeFileSync(file, yaml.replace('dhcp: { mode: authoritative,', `dhcp: { mode: authoritative, ${quirks},`))
+  writeFileSync(file, yaml.replace('dhcp: { mode: authoritative,', `dhcp: { mode: ${mode}, ${quirks},`))
   await server.restart()
   t.teardown(() => writeFileSync(file, yaml))
+}
+
+t.test('a quirk caps the TFTP blocks of firmware, and its iPXE has the usual ones again', async (t) => {
+  await withSmallBlocks(t, 'authoritative')
   await server.lease(machine, 'uefi')
   t.match(await oackOf(), /blksize.1024/s)
   await server.lease(machine, 'ipxe-uefi')
   t.match(await oackOf(), /blksize.1432/s)
 })
+
+t.test('in proxy mode as well, by the REQUEST that the machine sends to the address server', async (t) => {
+  await withSmallBlocks(t, 'proxy')
+  const select = async (options: readonly [number, Uint8Array][]) => {
+    const received = await receivedCount()
+    const packet = packetOf({
+      op: 1,
+      messageType: 'request',
+      xid: 7,
+      chaddr: chaddrOf(machine.mac),
+      options: new Map([[50, addressesValue([machine.address])], ...options]),
+    })
+    const socket = dgram.createSocket('udp4')
+    socket.send(encode(packet), server.ports.dhcp, server.address)
+    while ((await receivedCount()) === received) await new Promise((resolve) => setImmediate(resolve))
+    socket.close()
+  }
+  await select([
+    [60, textBytes('PXEClient:Arch:00000:UNDI:002001')],
+    [93, Uint8Array.of(0, 0)],
+  ])
+  t.match(await oackOf(), /blksize.1024/s)
+  await select([[77, textBytes('iPXE')]])
+  t.match(await oackOf(), /blksize.1432/s)
+})
+
+async function receivedCount(): Promise<number> {
+  const { dhcp } = await server.api<{ dhcp: Record<string, number> }>('GET', '/counters')
+  return dhcp['silent:left-to-address-server'] ?? 0
+}
+
+/** A TFTP ERROR 8, as firmware sends it that only wanted to know. */
+const ABORT = Uint8Array.of(0, 5, 0, 8, 0)
 
 /** What the server grants to the machine's TFTP request for blocks of 1432 bytes. */
 async function oackOf(): Promise<string> {
@@ -166,7 +208,8 @@ async function oackOf(): Promise<string> {
   await once(socket, 'listening')
   const options = new Map([['blksize', '1432']])
   socket.send(readRequestPacket('snponly.efi', options), server.ports.tftp, server.address)
-  const [bytes] = (await once(socket, 'message')) as [Buffer]
-  socket.close()
+  const [bytes, { port, address }] = (await once(socket, 'message')) as [Buffer, dgram.RemoteInfo]
+  // Done with it: a transfer that waits for its machine would hold up the next restart.
+  socket.send(ABORT, port, address, () => socket.close())
   return bytes.toString('latin1')
 }
