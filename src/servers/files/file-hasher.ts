@@ -3,6 +3,7 @@ import type { Hashed, ToHash } from './hash-worker.ts'
 
 /** An import hashes file after file; a thread that waits for the next image holds some 10 MiB meanwhile. */
 const IDLE_MS = 5000
+const ENDED = 'the hashing thread ended'
 
 /** Hashes open files in a thread of its own, one after the other. An idle thread keeps no process alive, and ends soon. */
 export class FileHasher {
@@ -11,6 +12,7 @@ export class FileHasher {
   #worker: Worker | undefined
   #idle: NodeJS.Timeout | undefined
   #nextId = 0
+  #isClosed = false
 
   constructor(idleMs = IDLE_MS) {
     this.#idleMs = idleMs
@@ -23,6 +25,7 @@ export class FileHasher {
 
   hash(fd: number): Promise<Hashed> {
     const id = this.#nextId++
+    if (this.#isClosed) return Promise.resolve({ id, error: ENDED })
     clearTimeout(this.#idle)
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve)
@@ -32,7 +35,9 @@ export class FileHasher {
     })
   }
 
+  /** Ends the thread; what it was asked is answered with an error. */
   async close(): Promise<void> {
+    this.#isClosed = true
     clearTimeout(this.#idle)
     await this.#worker?.terminate()
   }
@@ -48,7 +53,7 @@ export class FileHasher {
       // One that was idle has gone already, and who waits now waits for its successor.
       if (this.#worker !== worker) return
       this.#worker = undefined
-      for (const id of [...this.#waiting.keys()]) this.#settle({ id, error: 'the hashing thread ended' })
+      for (const id of [...this.#waiting.keys()]) this.#settle({ id, error: ENDED })
     })
     this.#worker = worker
     return worker
@@ -57,7 +62,8 @@ export class FileHasher {
   #settle(hashed: Hashed): void {
     this.#waiting.get(hashed.id)?.(hashed)
     this.#waiting.delete(hashed.id)
-    if (this.#waiting.size > 0) return
+    // Not idle but ending: without a handle the process could go before whoever awaits `close` goes on.
+    if (this.#waiting.size > 0 || this.#isClosed) return
     this.#worker?.unref()
     this.#idle = setTimeout(() => this.#rest(), this.#idleMs).unref()
   }

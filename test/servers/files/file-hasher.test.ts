@@ -56,4 +56,6 @@ t.test('what cannot be read is an error, and so is what the thread left when it 
   await hasher.close()
   const { sha256, error } = await asked
   t.ok(error === 'the hashing thread ended' || sha256 !== undefined, 'an answer in any case')
+  t.match(await hasher.hash(fd), { error: 'the hashing thread ended' }, 'and none is begun for it again')
+  t.equal(hasher.isRunning, false)
 })
