@@ -6,7 +6,17 @@ import { CliFailure } from './failure.ts'
  * separated by commas; the server checks what a value may be.
  */
 export function dhcpOptionsOf(texts: readonly string[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(texts.map(dhcpOptionOf))
+  const options = new Map<string, unknown>()
+  for (const [key, value] of texts.map(dhcpOptionOf)) {
+    if (options.has(key)) {
+      throw new CliFailure(
+        `--dhcp-option ${key} stands there twice: a list is one value with commas`,
+        EXIT.usage,
+      )
+    }
+    options.set(key, value)
+  }
+  return Object.fromEntries(options)
 }
 
 function dhcpOptionOf(text: string): readonly [string, unknown] {

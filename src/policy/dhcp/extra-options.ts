@@ -100,6 +100,8 @@ function parseOne(key: string, word: unknown, of: 'subnet' | 'machine'): ParsedO
     return fault(key, 'an option with a key of its own', `the key ${subnetKey} beside options`)
   }
   const spelt = speltOut(word)
+  const unknown = Object.keys(spelt ?? {}).find((one) => !SPELT_OUT_KEYS.includes(one))
+  if (unknown !== undefined) return fault(key, `an unknown key ${unknown}`, SPELT_OUT_KEYS.join(', '))
   const type = spelt === undefined ? entry?.type : typeNamed(spelt.type ?? entry?.type)
   const value = spelt === undefined ? word : spelt.value
   if (type === undefined) {
@@ -126,6 +128,8 @@ interface SpeltOut {
   readonly value?: unknown
   readonly always?: unknown
 }
+
+const SPELT_OUT_KEYS = ['type', 'value', 'always']
 
 function speltOut(word: unknown): SpeltOut | undefined {
   return typeof word === 'object' && word !== null && !Array.isArray(word) ? word : undefined

@@ -46,6 +46,12 @@ const bad: readonly (readonly [name: string, words: unknown, got: RegExp, want: 
   ['an empty text', { 224: { type: 'text', value: '' } }, /""/, /text/],
   ['null', { mtu: null }, /null/, /whole number/],
   ['always that is no truth', { mtu: { value: 1500, always: 'yes' } }, /yes/, /true or false/],
+  [
+    'a key beside type, value and always',
+    { mtu: { value: 1500, allways: true } },
+    /allways/,
+    /type, value, always/,
+  ],
   ['a host route with host bits', { 'classless-routes': ['10.8.0.1/13 via 10.0.0.1'] }, /10\.8/, /routes/],
   ['a domain with an empty label', { 'domain-search': ['a..b'] }, /a\.\.b/, /domains/],
   ['what has a key of its own', { router: '10.0.0.1' }, /key of its own/, /the key router/],
