@@ -7,14 +7,17 @@ export class PortError extends Error {
   constructor(what: string, where: string, key: string, cause: unknown) {
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause)
     super(`${what} cannot listen on ${where} (${why})`, { cause })
-    this.cure = cureFor(why, key)
+    this.cure = cureFor(why, key, where.startsWith('/'))
   }
 }
 
-function cureFor(why: string, key: string): string {
+function cureFor(why: string, key: string, isFile: boolean): string {
   switch (why) {
     case 'EACCES':
-      return 'ports under 1024 need root or CAP_NET_BIND_SERVICE'
+      // Of a directory that is not there Node says EACCES too.
+      return isFile
+        ? `its directory is to be there, and this user to have write permission in it; or set ${key}`
+        : 'ports under 1024 need root or CAP_NET_BIND_SERVICE'
     case 'EADDRINUSE':
       return `another program has it (is pilotlight serving already?): stop that one, or set ${key}`
     case 'EADDRNOTAVAIL':
