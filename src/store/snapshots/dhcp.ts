@@ -1,4 +1,4 @@
-import { formatCidr, type Ipv4, type Ipv4Range, rangeContains } from '../../net/ipv4.ts'
+import { formatCidr, type Ipv4 } from '../../net/ipv4.ts'
 import { needsPoolCandidate } from '../../policy/dhcp/choose-address.ts'
 import { isHeld } from '../../policy/dhcp/judge-address.ts'
 import { needsPoolCount } from '../../policy/dhcp/kept-addresses.ts'
@@ -44,7 +44,7 @@ export function readDhcpSnapshot(
   }
   if (mac === undefined || key === undefined || subnet?.pool === undefined) return snapshot
   const { pool } = subnet
-  const poolHeld = needsPoolCount(snapshot, request) ? takenIn(view, key, pool) : undefined
+  const poolHeld = needsPoolCount(snapshot, request) ? view.poolCounts.takenIn(key, pool, nowMs) : undefined
   if (!needsPoolCandidate(snapshot, request, mac)) {
     return poolHeld === undefined ? snapshot : { ...snapshot, poolHeld }
   }
@@ -60,19 +60,6 @@ export function readDhcpSnapshot(
     isHeld: (one) => isHeld(snapshot, one),
   })
   return { ...snapshot, poolCandidate, poolHeld }
-}
-
-/** How many addresses of a pool nobody else can have now: leased, offered, or in quarantine. */
-function takenIn({ leases, offers, nowMs }: View, subnet: string, pool: Ipv4Range): number {
-  const isIn = (address: Ipv4) => rangeContains(pool, address)
-  const offered = offers
-    .runningIn(subnet, nowMs)
-    .filter(({ address }) => isIn(address) && leases.activeAt(address, nowMs) === undefined)
-  return (
-    leases.heldIn(subnet, pool, nowMs) +
-    offered.length +
-    leases.quarantinedIn(subnet, nowMs).filter(isIn).length
-  )
 }
 
 function factsAt(view: View, address: Ipv4): AddressFacts {

@@ -11,6 +11,7 @@ import { MachinesTable } from './machines.ts'
 import { MembershipTable } from './membership.ts'
 import { Offers } from './offers.ts'
 import { OperatorCallsTable } from './operator-calls.ts'
+import { PoolCounts } from './pool-counts.ts'
 import { RecentFacts } from './recent.ts'
 import { RedemptionsTable } from './redemptions.ts'
 import { SecretsTable } from './secrets.ts'
@@ -21,6 +22,7 @@ export interface Tables {
   readonly machineFiles: MachineFilesTable
   readonly leases: LeasesTable
   readonly offers: Offers
+  readonly poolCounts: PoolCounts
   readonly attempts: BootAttemptsTable
   readonly traces: BootTracesTable
   readonly redemptions: RedemptionsTable
@@ -41,11 +43,13 @@ const MOST_CACHED = 32_768
  */
 export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tables {
   const offers = new Offers()
+  const leases = new LeasesTable(db, offers, mostCached)
   return {
     machines: new MachinesTable(db, mostCached),
     machineFiles: new MachineFilesTable(db, mostCached),
-    leases: new LeasesTable(db, offers, mostCached),
+    leases,
     offers,
+    poolCounts: new PoolCounts(leases, offers),
     attempts: new BootAttemptsTable(db, mostCached),
     traces: new BootTracesTable(db),
     redemptions: new RedemptionsTable(db, key, mostCached),
