@@ -38,18 +38,20 @@ export function addGateRoute(server: FastifyInstance, context: BootContext): voi
           error: `no gate ${request.params.step.slice(0, 64)}; there are: ${GATED_STEPS.join(', ')}`,
         })
       }
-      const clockMs = clockOf(request)
       const asked: GateRequest = {
         step: request.params.step as GatedStep,
         marker: String(request.query.data ?? '').slice(0, 255),
-        ...(clockMs === undefined ? {} : { clockMs }),
       }
+      let clockMs = clockOf(request)
       const hungUp = new AbortController()
       request.raw.once('close', () => hungUp.abort())
       const deadline = performance.now() + waitSeconds(request.query.wait) * 1000
 
       for (;;) {
-        const decision = await decideOnce(context, mac, bootId, asked)
+        const look = clockMs === undefined ? asked : { ...asked, clockMs }
+        const decision = await decideOnce(context, mac, bootId, look)
+        // It is the time at which the node asked: to a later look it would be slow.
+        clockMs = undefined
         if (decision === undefined) return reply.code(401).send({ error: 'unauthorized' })
         const answer = decision.reply
         const leftMs = deadline - performance.now()

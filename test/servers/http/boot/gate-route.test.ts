@@ -58,6 +58,21 @@ t.test('a long poll answers as soon as the founder has reported, not when its ti
   t.ok(performance.now() - began < 30_000)
 })
 
+t.test(
+  'a node’s clock is compared when it asks, and is not taken for slow while its long poll waits',
+  async (t) => {
+    const { world, nodes, gate } = await setUp(t)
+    const { bootId, headers } = nodes[1] ?? { bootId: '', headers: { authorization: '' } }
+    const asked = { ...headers, 'pilotlight-clock': String(world.store.nowMs()) }
+    const waiting = gate(2, '?wait=3', asked)
+    const skewMs = () => world.store.lists.attempts.clockSkewMs(bootId)
+    while (skewMs() === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+    world.passTime(40_000)
+    t.equal((await waiting).status, 503)
+    t.ok(Math.abs(skewMs() ?? 0) < 1000, `${skewMs()} ms`)
+  },
+)
+
 t.test('401 without a good report token, 404 for a gate that is not there', async (t) => {
   const { world, nodes, gate } = await setUp(t)
   t.equal((await gate(1, '', { authorization: 'Bearer nonsense' })).status, 401)
