@@ -20,6 +20,8 @@ function cureFor(why: string, key: string, isFile: boolean): string {
         : 'ports under 1024 need root or CAP_NET_BIND_SERVICE'
     case 'EADDRINUSE':
       return `another program has it (is pilotlight serving already?): stop that one, or set ${key}`
+    case 'ENOTSOCK':
+      return `what lies there is no socket, and is left as it is: move it away, or set ${key}`
     case 'EADDRNOTAVAIL':
       return 'no interface has this address; correct "interface" or "server_address", or bring the link up'
     default:

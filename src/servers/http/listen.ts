@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import net from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { PortError } from '../port-error.ts'
@@ -11,7 +11,7 @@ export type Listen =
 
 /**
  * Opens the port. A socket file that a killed server left behind is taken away first; one that somebody answers at is
- * not.
+ * not, and neither is any other file.
  *
  * @param key the key of the configuration that names the port.
  * @throws PortError; the server is closed by then.
@@ -23,7 +23,7 @@ export async function listen(
   where: Listen,
 ): Promise<void> {
   try {
-    if ('path' in where && existsSync(where.path) && !(await isAnswering(where.path))) unlinkSync(where.path)
+    if ('path' in where && (await isDeadSocket(where.path))) unlinkSync(where.path)
     await server.listen({ ...where })
   } catch (cause) {
     await server.close()
@@ -31,13 +31,16 @@ export async function listen(
   }
 }
 
-async function isAnswering(file: string): Promise<boolean> {
+async function isDeadSocket(file: string): Promise<boolean> {
+  const found = lstatSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  if (!found.isSocket()) throw Object.assign(new Error('no socket'), { code: 'ENOTSOCK' })
   const socket = net.connect(file)
   try {
     await once(socket, 'connect')
-    return true
-  } catch {
     return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
   } finally {
     socket.destroy()
   }
