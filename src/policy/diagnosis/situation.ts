@@ -96,13 +96,18 @@ function isMovement({ kind, key, times }: TraceRecord): boolean {
 /** The parking script that is the last script it got, where it has not come to its image. */
 export function parkingOf(traces: readonly TraceRecord[], stage: Stage): TraceRecord | undefined {
   if (stageRank(stage) > stageRank('initrd-sent')) return undefined
-  const scripts = traces.filter((row) => row.kind === 'script')
+  const scripts = traces.filter(({ kind }) => kind === 'script')
   const last = scripts.reduce<TraceRecord | undefined>(
     (latest, row) => (latest === undefined || row.lastAtMs >= latest.lastAtMs ? row : latest),
     undefined,
   )
   const isLocal = last?.key === 'local-mode' || last?.key === 'already-installed'
-  return last === undefined || last.key === 'armed' || isLocal ? undefined : last
+  return last === undefined || isImageScript(last) || isLocal ? undefined : last
+}
+
+/** A script that boots the image: an operator armed the machine, or it was armed again without a person. */
+export function isImageScript({ kind, key }: TraceRecord): boolean {
+  return kind === 'script' && (key === 'armed' || key === 'rearmed')
 }
 
 /** The step under way, or the one that follows when it has succeeded or the configuration was just taken. */

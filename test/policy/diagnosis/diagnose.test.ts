@@ -83,6 +83,16 @@ t.test('a stage is stalled once its limit has passed, and not at it', (t) => {
   t.end()
 })
 
+t.test('a machine that was armed again without a person is on its way, not parked', (t) => {
+  const script = aTrace({ kind: 'script', key: 'rearmed', lastAtMs: NOW - 90_000, times: 2 })
+  const at = { stage: 'script-sent', traces: [script], machine: aMachine({ state: 'ready' }) } as const
+  t.match(diagnose(aSnapshot({ ...at, forSeconds: 10 })), { situation: { standing: 'moving' }, findings: [] })
+  const stalled = diagnose(aSnapshot({ ...at, forSeconds: 90 }))
+  t.equal(stalled.situation.standing, 'stalled')
+  t.match(stalled.findings[0], { code: 'image-again', evidence: /asked for the script 2 times/ })
+  t.end()
+})
+
 t.test('time before this server began to serve is nobody’s silence', (t) => {
   const snapshot = aSnapshot({ forSeconds: 3600, servingSinceMs: NOW - 10_000 })
   t.equal(situationOf(snapshot).standing, 'moving')

@@ -1,6 +1,6 @@
 import { PARKING_SENTENCES, type ParkingReason } from '../../boot/choose-script.ts'
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
-import { parkingOf } from '../situation.ts'
+import { isImageScript, parkingOf } from '../situation.ts'
 import { rootOf } from './root.ts'
 
 /** An initrd is unpacked beside its packed form: 4 to 8 times as much in all. */
@@ -120,13 +120,13 @@ export const LOADING_CAUSES: readonly Cause[] = [
     title: 'the image does not load: too little RAM for kernel and initrd, usually',
     when: STUCK,
     detect(c) {
-      const script = c.traces('script', 'armed')[0]
-      if (!isAt(c, 'script-sent', 'kernel-sent', 'initrd-sent') || script === undefined || script.times < 2)
-        return undefined
+      const asked = c.traces('script').filter(isImageScript)
+      const count = asked.reduce((sum, row) => sum + row.times, 0)
+      if (!isAt(c, 'script-sent', 'kernel-sent', 'initrd-sent') || count < 2) return undefined
       const bytes = (c.snapshot.image?.files ?? []).reduce((sum, file) => sum + file.bytes, 0)
       return {
         likelihood: 'certain',
-        text: `its loader asked for the script ${times(script.times)}; kernel and initrd have ${Math.ceil(bytes / 2 ** 20)} MiB`,
+        text: `its loader asked for the script ${times(count)}; kernel and initrd have ${Math.ceil(bytes / 2 ** 20)} MiB`,
       }
     },
     cure: () =>

@@ -1,5 +1,6 @@
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { SERVICE_OF_STEP } from '../limits.ts'
+import { isImageScript } from '../situation.ts'
 import type { AttemptRecords } from '../timeline.ts'
 import { hasAskedForItsRoot, hasItsRoot } from './root.ts'
 
@@ -104,7 +105,7 @@ const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
 
 function addressHint(c: Case, reason: string): string {
   if (reason !== 'wrong-address') return ''
-  const leased = c.traces('script', 'armed').at(-1)?.facts.address
+  const leased = c.traces('script').findLast(isImageScript)?.facts.address
   return leased === undefined ? '' : `; its lease is ${leased}`
 }
 
