@@ -21,6 +21,7 @@ interface SimulateFlags {
   readonly option: readonly string[]
   readonly relay?: string
   readonly address?: string
+  readonly port?: string
   readonly interface?: string
   readonly json?: boolean
 }
@@ -36,6 +37,9 @@ interface Explanation {
   }[]
 }
 
+/** 4011 is where PXE firmware asks a boot server. */
+const PXE_PORT = '4011'
+const PORTS = ['67', PXE_PORT]
 const MESSAGES = ['discover', 'request', 'inform', 'decline', 'release']
 
 /** `pilotlight simulate` and `pilotlight explain`: what would be answered now, and why; without any effect. */
@@ -56,6 +60,7 @@ export function addSimulateCommands(program: Command): void {
     )
     .option('--relay <address>', 'it is behind this relay')
     .option('--address <address>', 'the address that it has (ciaddr)')
+    .addOption(new Option('--port <number>', 'the port that it is sent to; default: 67').choices(PORTS))
     .option('--interface <name>', 'the link that it arrives on; default: the first')
     .option('--json', 'print JSON: one object, or one a line for a capture')
     .addHelpText(
@@ -99,6 +104,9 @@ async function simulate(flags: SimulateFlags): Promise<void> {
   if (stray !== undefined) {
     throw new CliFailure(`${stray} describes a client that is only imagined: it goes with --mac`, EXIT.usage)
   }
+  if (flags.port !== undefined && flags.pcap !== undefined) {
+    throw new CliFailure('--port goes with --hex or --mac: a capture says where each packet went', EXIT.usage)
+  }
   const bodies = bodiesOf(flags)
   if (bodies.length === 0) console.error(`${flags.pcap} holds no packet to port 67 or 4011`)
   for (const body of bodies) {
@@ -124,10 +132,13 @@ function strayFlag({ arch, message, option, relay, address }: SimulateFlags): st
 }
 
 function bodiesOf(flags: SimulateFlags): readonly ({ frame?: number } & Record<string, unknown>)[] {
-  const link = flags.interface === undefined ? {} : { interface: flags.interface }
+  const way = {
+    ...(flags.interface === undefined ? {} : { interface: flags.interface }),
+    ...(flags.port === PXE_PORT ? { socket: 'pxe' } : {}),
+  }
   if (flags.pcap !== undefined) {
     return packetsIn(flags.pcap).map(({ frame, bytes, arrival }) => ({
-      ...link,
+      ...way,
       frame,
       hex: toHex(bytes),
       socket: arrival.socket,
@@ -138,11 +149,11 @@ function bodiesOf(flags: SimulateFlags): readonly ({ frame?: number } & Record<s
   if (flags.hex !== undefined) {
     if (fromHex(flags.hex) === undefined)
       throw new CliFailure('--hex is not in pairs of hex digits; want a UDP payload', EXIT.usage)
-    return [{ ...link, hex: flags.hex }]
+    return [{ ...way, hex: flags.hex }]
   }
   return [
     {
-      ...link,
+      ...way,
       mac: flags.mac,
       ...(flags.message === undefined ? {} : { message: flags.message }),
       options: Object.fromEntries(flags.option.map(optionOf)),

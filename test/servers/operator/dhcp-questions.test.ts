@@ -103,6 +103,38 @@ t.test(
   },
 )
 
+t.test(
+  'a packet in hex came the way that it says itself, and to the port that the operator names',
+  async (t) => {
+    const asked = ['--mac', machine.mac, '--arch', '7', '--message', 'request', '--address', machine.address]
+    const onServerPort = JSON.parse((await cli('simulate', ...asked, '--json')).stdout)
+    const onPxePort = JSON.parse((await cli('simulate', ...asked, '--port', '4011', '--json')).stdout)
+    t.match(onServerPort, { decision: 'ack', reply: { from_port: 67 } })
+    t.match(onPxePort, {
+      decision: 'ack',
+      reply: { from_port: 4011, to: `${machine.address}:68`, yiaddr: '0.0.0.0' },
+    })
+
+    const renewal = encode(
+      packetOf({
+        op: 1,
+        messageType: 'request',
+        xid: 7,
+        chaddr: chaddrOf(machine.mac),
+        ciaddr: machine.address,
+      }),
+    )
+    const hex = Buffer.from(renewal).toString('hex')
+    const renewed = JSON.parse((await cli('simulate', '--hex', hex, '--json')).stdout)
+    t.match(renewed, { decision: 'ack', reply: { to: `${machine.address}:68` } })
+    t.match(await cli('simulate', '--pcap', 'any.pcap', '--port', '4011'), {
+      code: 2,
+      stderr: /a capture says/,
+    })
+    t.match(await cli('simulate', '--hex', hex, '--port', '69'), { code: 2, stderr: /67, 4011/ })
+  },
+)
+
 t.test('a viewer may simulate, since it changes nothing; garbage is a problem document', async (t) => {
   const headers = { authorization: `Bearer ${server.token}` }
   const post = (body: unknown) =>

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { decode } from '../../../dhcp/decode.ts'
 import { encode } from '../../../dhcp/encode.ts'
 import { optionEntryNamed } from '../../../dhcp/option-dictionary.ts'
 import type { MessageType } from '../../../dhcp/packet.ts'
@@ -55,7 +56,8 @@ export function addSimulateRoute(server: FastifyInstance, { store, places }: Ope
         const known = places.map((one) => one.interface ?? one.address).join(', ')
         throw malformed('interface', body.interface ?? '', `a provisioning link of this server: ${known}`)
       }
-      return simulateDatagram(store, place, bytesOf(body), arrivalOf(body))
+      const bytes = bytesOf(body)
+      return simulateDatagram(store, place, bytes, arrivalOf(body, bytes))
     },
   )
 }
@@ -95,12 +97,16 @@ function optionsOf(words: Readonly<Record<string, string>>): ReadonlyMap<number,
   return options
 }
 
-function arrivalOf({ relay, source, source_port: sourcePort, socket, client_address: own }: Body): Arrival {
-  const from = source ?? relay ?? own
+/** What is not said of its way follows from the message: a relay sends from its own port, who has an address from there. */
+function arrivalOf({ source, source_port: sourcePort, socket }: Body, bytes: Uint8Array): Arrival {
+  const decoded = decode(bytes)
+  const { giaddr, ciaddr } = decoded.ok ? decoded.packet : { giaddr: UNSPECIFIED, ciaddr: UNSPECIFIED }
+  const isRelayed = giaddr !== UNSPECIFIED
+  const from = source === undefined ? (isRelayed ? giaddr : ciaddr) : address('source', source)
   return {
-    socket: socket ?? (from === undefined ? 'broadcast' : 'unicast'),
-    sourceAddress: from === undefined ? UNSPECIFIED : address('source', from),
-    sourcePort: sourcePort ?? (relay === undefined ? 68 : 67),
+    socket: socket ?? (from === UNSPECIFIED ? 'broadcast' : 'unicast'),
+    sourceAddress: from,
+    sourcePort: sourcePort ?? (isRelayed ? 67 : 68),
   }
 }
 
