@@ -98,6 +98,19 @@ read_config() {
   rm -f "$PILOTLIGHT_RUN/config.read"
 }
 
+# An installed system that starts again reports for the same boot, and what it counted is gone with its RAM: each start has
+# a million numbers of its own, as far as the server's 2^31 reach.
+count_start() {
+  starts=0
+  [ ! -s "$PILOTLIGHT_DIR/starts" ] || read -r starts <"$PILOTLIGHT_DIR/starts" || true
+  case $starts in '' | *[!0-9]* | 0?* | ?????*) starts=2000 ;; esac
+  [ "$starts" -le 2000 ] || starts=2000
+  echo "${starts}000000" >"$PILOTLIGHT_RUN/sequence"
+  echo "$((starts + 1))" >"$PILOTLIGHT_DIR/starts.new"
+  mv "$PILOTLIGHT_DIR/starts.new" "$PILOTLIGHT_DIR/starts"
+  sync
+}
+
 mkdir -p "$PILOTLIGHT_DIR" "$PILOTLIGHT_RUN/services"
 if [ -s "$PILOTLIGHT_RUN/boot.env" ] && [ -s "$CONFIG" ]; then
   say "the configuration of this boot was taken already"
@@ -150,6 +163,7 @@ jq -r --slurpfile known "$here/health-checks.json" --arg ca "$PILOTLIGHT_RUN/hea
     set("SETUP_" + $name; .setup | path))' "$CONFIG" >"$PILOTLIGHT_RUN/boot.new"
 # A unit of a service that is not of this machine's role looks here and does not start.
 for service in $services; do : >"$PILOTLIGHT_RUN/services/$service"; done
+[ -z "$installed" ] || count_start
 # Last, since it is what tells that everything is there.
 mv "$PILOTLIGHT_RUN/boot.new" "$PILOTLIGHT_RUN/boot.env"
 say "configuration taken: $whose"

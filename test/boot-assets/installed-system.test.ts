@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { NodeWorld } from './support/node-world.ts'
@@ -61,6 +61,25 @@ t.test('the configuration that the installer left is used, at each start, and no
   const again = await world.run('fetch-config.sh')
   t.equal(again.code, 0)
   t.match(again.output, /was taken already/)
+})
+
+t.test('each start counts its reports on from the starts before: they are of one boot_id', async (t) => {
+  const world = await installed(t, JSON.stringify(CONFIG))
+  const start = async () => {
+    await rm(path.join(world.directory, 'run'), { recursive: true, force: true })
+    t.equal((await world.run('fetch-config.sh')).code, 0)
+    t.equal((await world.run('fetch-config.sh')).code, 0, 'tried again by systemd, it is the same start')
+    const { output } = await world.story('next_sequence\necho $sequence\nnext_sequence\necho $sequence')
+    return output.trim().split('\n').map(Number)
+  }
+  t.strictSame(await start(), [1, 2])
+  t.strictSame(await start(), [1_000_001, 1_000_002])
+  t.strictSame(await start(), [2_000_001, 2_000_002])
+  await writeFile(path.join(world.directory, 'etc', 'starts'), '123456')
+  t.ok(
+    (await start()).every((sequence) => sequence <= 2 ** 31),
+    'within what the server takes',
+  )
 })
 
 t.test('no configuration on the disk, or a broken one: it says so, and what is there stays', async (t) => {
