@@ -10,7 +10,7 @@ import { existingCluster } from './existing-cluster.ts'
 import { ArmBody } from './machine-call-routes.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { operatorUnit } from './operator-unit.ts'
-import { pageBody, pageOf } from './paging.ts'
+import { type Paged, PageQuery, pageBody, pageOf } from './paging.ts'
 import { ProblemError } from './problem.ts'
 import { clusterResource } from './resources.ts'
 
@@ -23,7 +23,7 @@ export function addClusterRoutes(server: FastifyInstance, context: OperatorConte
   const { store } = context
   const { clusters, machines } = store.lists
 
-  server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/clusters', async (request) => {
+  server.get<Paged>('/api/v1/clusters', { schema: { querystring: PageQuery } }, async (request) => {
     const page = pageOf(request.query)
     const rows = clusters.list(page.after, page.limit)
     return pageBody(

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { OperatorContext } from './operator-context.ts'
-import { pageOf } from './paging.ts'
+import { type Paged, PageQuery, pageOf } from './paging.ts'
 import { malformed } from './problem.ts'
 import { eventResource } from './resources.ts'
 
@@ -9,7 +9,7 @@ import { eventResource } from './resources.ts'
  * dropped since, `dropped_to` says up to which `seq` there may be gaps: whoever fell behind so far has missed some.
  */
 export function addEventRoutes(server: FastifyInstance, { store }: OperatorContext): void {
-  server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/events', async (request) => {
+  server.get<Paged>('/api/v1/events', { schema: { querystring: PageQuery } }, async (request) => {
     const page = pageOf(request.query)
     if (!/^\d{0,15}$/.test(page.after)) throw malformed('after', page.after, 'the `seq` of an event, or 0')
     const after = Number(page.after)

@@ -28,12 +28,17 @@ export const ImportBody = Type.Object(
   { additionalProperties: false },
 )
 
+const yesOrNo = Type.Union([Type.Literal('true'), Type.Literal('false')])
+
+/** What a collection says in its query. */
+export const CollectQuery = Type.Object({ dry_run: Type.Optional(yesOrNo) }, { additionalProperties: false })
+
 /** What an upload says in its query; its body is the tarball. */
 export const UploadQuery = Type.Object(
   {
     name: text,
     version: Type.Optional(text),
-    promote: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+    promote: Type.Optional(yesOrNo),
     script: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._+-]{1,128}$' })),
   },
   { additionalProperties: false },

@@ -12,10 +12,10 @@ import {
 } from '../../../store/snapshots/image.ts'
 import { ImageFault } from '../../images/image-fault.ts'
 import type { ImageSource } from '../../images/import-image.ts'
-import { ImportBody, requestOf, sourceOf } from './image-body.ts'
+import { CollectQuery, ImportBody, requestOf, sourceOf } from './image-body.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { operatorOf, operatorUnit } from './operator-unit.ts'
-import { pageBody, pageOf } from './paging.ts'
+import { type Paged, PageQuery, pageBody, pageOf } from './paging.ts'
 import { notFound, ProblemError } from './problem.ts'
 import { imageResource } from './resources.ts'
 import { addUploadRoute } from './upload-route.ts'
@@ -30,7 +30,7 @@ const PromoteBody = Type.Object({ version: Type.String({ maxLength: 100 }) }, { 
 export function addImageRoutes(server: FastifyInstance, context: OperatorContext): void {
   const { store, images } = context
 
-  server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/images', async (request) => {
+  server.get<Paged>('/api/v1/images', { schema: { querystring: PageQuery } }, async (request) => {
     const page = pageOf(request.query)
     return pageBody(store.lists.images.list(page.after, page.limit), page, (image) => image.id, show)
   })
@@ -115,18 +115,22 @@ export function addImageRoutes(server: FastifyInstance, context: OperatorContext
     )
   })
 
-  server.post<{ Querystring: { dry_run?: string } }>('/api/v1/images/gc', async (request) => {
-    const { removed, kept, files, bytes } = await images.collect(
-      request.query.dry_run === 'true',
-      operatorOf(context, request),
-    )
-    return {
-      removed: removed.map(show),
-      kept: kept.map(({ image, why }) => ({ ...show(image), why })),
-      files_removed: files,
-      bytes_freed: bytes,
-    }
-  })
+  server.post<{ Querystring: Static<typeof CollectQuery> }>(
+    '/api/v1/images/gc',
+    { schema: { querystring: CollectQuery } },
+    async (request) => {
+      const { removed, kept, files, bytes } = await images.collect(
+        request.query.dry_run === 'true',
+        operatorOf(context, request),
+      )
+      return {
+        removed: removed.map(show),
+        kept: kept.map(({ image, why }) => ({ ...show(image), why })),
+        files_removed: files,
+        bytes_freed: bytes,
+      }
+    },
+  )
 
   function show(image: Image) {
     return imageResource(image, store.lists.images.versionsOf(image.id), (name) =>

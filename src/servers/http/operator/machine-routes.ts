@@ -7,7 +7,7 @@ import { findMachine, readRegistrationSnapshot } from '../../../store/snapshots/
 import { MachineBody, wishOf } from './machine-body.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { operatorUnit } from './operator-unit.ts'
-import { pageBody, pageOf } from './paging.ts'
+import { type Paged, PageQuery, pageBody, pageOf } from './paging.ts'
 import { notFound } from './problem.ts'
 import { bootResource, leaseResource, machineResource } from './resources.ts'
 
@@ -19,7 +19,7 @@ interface ByRef {
 export function addMachineRoutes(server: FastifyInstance, context: OperatorContext): void {
   const { store } = context
 
-  server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/machines', async (request) => {
+  server.get<Paged>('/api/v1/machines', { schema: { querystring: PageQuery } }, async (request) => {
     const page = pageOf(request.query)
     return pageBody(
       store.lists.machines.list(page.after, page.limit),
@@ -59,7 +59,7 @@ export function addMachineRoutes(server: FastifyInstance, context: OperatorConte
     return { items, next: null }
   })
 
-  server.get<{ Querystring: { after?: string; limit?: string } }>('/api/v1/leases', async (request) => {
+  server.get<Paged>('/api/v1/leases', { schema: { querystring: PageQuery } }, async (request) => {
     const page = pageOf(request.query)
     const [subnet = '', mac = ''] = page.after.split(' ')
     return pageBody(

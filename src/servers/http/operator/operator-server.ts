@@ -17,6 +17,7 @@ import { addImageRoutes } from './image-routes.ts'
 import { addMachineCallRoutes } from './machine-call-routes.ts'
 import { addMachineFileRoutes } from './machine-file-routes.ts'
 import { addMachineRoutes } from './machine-routes.ts'
+import { refuseUnreadQueries } from './no-query.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { addPacketsRoute } from './packets-route.ts'
 import { ProblemError, sendProblem } from './problem.ts'
@@ -100,6 +101,8 @@ export async function startOperatorServer(
     authorize(context, request)
     refuseRepeats(request)
   })
+
+  refuseUnreadQueries(server)
 
   addHealthRoutes(server, context)
   addMachineRoutes(server, context)

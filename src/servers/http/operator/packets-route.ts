@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { decode } from '../../../dhcp/decode.ts'
 import { toHex } from '../../../net/bytes.ts'
 import { writeCaptureFile } from '../../../net/capture-file.ts'
@@ -9,13 +10,19 @@ import type { RecordedPacket } from '../../dhcp/recorded-packet.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { notFound } from './problem.ts'
 
+const FormatQuery = Type.Object(
+  { format: Type.Optional(Type.Union([Type.Literal('json'), Type.Literal('pcap')])) },
+  { additionalProperties: false },
+)
+
 /**
  * `GET /api/v1/machines/{ref}/packets`: the last DHCP packets of a machine, or of a MAC that nobody registered; as a
  * capture file with `?format=pcap`.
  */
 export function addPacketsRoute(server: FastifyInstance, context: OperatorContext): void {
-  server.get<{ Params: { ref: string }; Querystring: { format?: string } }>(
+  server.get<{ Params: { ref: string }; Querystring: Static<typeof FormatQuery> }>(
     '/api/v1/machines/:ref/packets',
+    { schema: { querystring: FormatQuery } },
     async ({ params, query }, reply) => {
       const packets = context.packetsOf(macsOf(context, params.ref))
       if (query.format !== 'pcap') return { items: packets.map(packetResource), next: null }

@@ -1,7 +1,19 @@
+import { type Static, Type } from 'typebox'
 import { ProblemError } from './problem.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1000
+
+/** What the query of a list may say. */
+export const PageQuery = Type.Object(
+  { after: Type.Optional(Type.String()), limit: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+)
+
+/** A list's route. */
+export interface Paged {
+  Querystring: Static<typeof PageQuery>
+}
 
 /** The page that a request asks for: after which key, and how many. */
 export interface Page {
@@ -9,7 +21,7 @@ export interface Page {
   readonly limit: number
 }
 
-export function pageOf(query: { readonly after?: string; readonly limit?: string }): Page {
+export function pageOf(query: Static<typeof PageQuery>): Page {
   const text = query.limit ?? String(DEFAULT_LIMIT)
   if (!/^[1-9]\d{0,3}$/.test(text) || Number(text) > MAX_LIMIT) {
     throw new ProblemError({

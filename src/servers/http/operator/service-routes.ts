@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { graphSvg, type NodeHealth } from '../../../model/graph-svg.ts'
 import type { Machine } from '../../../model/machine.ts'
 import type { Service } from '../../../model/service.ts'
@@ -15,6 +16,11 @@ import { ProblemError, problemOf } from './problem.ts'
 
 const FORMATS = ['json', 'dot', 'svg'] as const
 
+const GraphQuery = Type.Object(
+  { format: Type.Optional(Type.String()), cluster: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+)
+
 interface ByName {
   Params: { name: string }
 }
@@ -27,8 +33,9 @@ export function addServiceRoutes(server: FastifyInstance, context: OperatorConte
     next: null,
   }))
 
-  server.get<{ Querystring: { format?: string; cluster?: string } }>(
+  server.get<{ Querystring: Static<typeof GraphQuery> }>(
     '/api/v1/services/graph',
+    { schema: { querystring: GraphQuery } },
     async (request, reply) => {
       const { format = 'json', cluster } = request.query
       if (!FORMATS.some((known) => known === format)) {

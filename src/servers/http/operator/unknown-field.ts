@@ -30,7 +30,7 @@ export function unknownFieldProblem(faults: unknown, where = 'body'): ProblemErr
     status: 400,
     code: 'field-unknown',
     title: 'Bad request',
-    detail: `${place} holds ${JSON.stringify(name.slice(0, LONGEST_NAME))}, want only ${known.join(', ')}`,
+    detail: `${place} holds ${JSON.stringify(name.slice(0, LONGEST_NAME))}, want ${known.length === 0 ? 'none there' : `only ${known.join(', ')}`}`,
     cure: 'leave it out, or correct its name; nothing was changed',
     field,
   })

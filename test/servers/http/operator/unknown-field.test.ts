@@ -46,10 +46,12 @@ const WITHOUT_A_BODY = [
 
 async function setUp(t: Test) {
   const routes: string[] = []
+  const apiRoutes: string[] = []
   // Fastify tells of every server that is made; this one's routes are noted as they are added.
   const note = (message: unknown) => {
     const { fastify } = message as { fastify: FastifyInstance }
     fastify.addHook('onRoute', ({ method, url, schema }) => {
+      if (method !== 'HEAD' && url.startsWith('/api/v1/')) apiRoutes.push(`${method} ${url}`)
       if (schema?.body !== undefined || TAKES_A_BODY.has(String(method))) routes.push(`${method} ${url}`)
     })
   }
@@ -60,17 +62,24 @@ async function setUp(t: Test) {
   await world.addMachines(1)
   await world.serveOperator([])
   const token = readFileSync(path.join(world.directory, 'data', 'admin.token'), 'utf8').trim()
-  const call = async (route: string, body: object) => {
+  const send = async (route: string, query: string, body: object | undefined) => {
     const [method = '', url = ''] = route.split(' ')
-    const response = await fetch(`http://${world.address}:8090${url.replaceAll(/:[a-z]+/g, 'nothing')}`, {
+    const where = `http://${world.address}:8090${url.replaceAll(/:[a-z]+/g, 'nothing')}?${query}`
+    const response = await fetch(where, {
       method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    const said = (await response.json()) as { readonly code?: string; readonly detail?: string }
+    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const said = (isJson ? await response.json() : {}) as { readonly code?: string; readonly detail?: string }
     return { status: response.status, body: said }
   }
-  return { world, routes, call }
+  const call = (route: string, body: object) => send(route, '', body)
+  const ask = (route: string, query: string) => send(route, query, BODIES[route])
+  return { world, routes, apiRoutes, call, ask }
 }
 
 t.test('a field that no route reads is refused by every route that takes a body, and named', async (t) => {
@@ -128,4 +137,41 @@ t.test('what is refused changes nothing', async (t) => {
   const before = world.store.lists.machines.list('', 10)
   t.match(await call('PATCH /api/v1/machines/node01', { role: 'worker', clustre: 'hall' }), { status: 400 })
   t.strictSame(world.store.lists.machines.list('', 10), before)
+})
+
+/** Routes that read a query, with one that they take. */
+const QUERIES: Readonly<Record<string, string>> = {
+  'GET /api/v1/clusters': 'after=a&limit=1',
+  'GET /api/v1/events': 'after=1&limit=1',
+  'GET /api/v1/images': 'after=a&limit=1',
+  'GET /api/v1/leases': 'after=a&limit=1',
+  'GET /api/v1/machines': 'after=a&limit=1',
+  'GET /api/v1/machines/:ref/packets': 'format=pcap',
+  'GET /api/v1/services/graph': 'format=dot&cluster=hall',
+  'DELETE /api/v1/machines/:ref/files': 'path=etc/motd',
+  'POST /api/v1/images/gc': 'dry_run=true',
+  'POST /api/v1/images/uploads': 'name=a&version=1&promote=true&script=a.ipxe',
+}
+
+t.test('a query parameter that no route reads is refused by every route, and named', async (t) => {
+  const { apiRoutes, ask } = await setUp(t)
+  t.ok(apiRoutes.length > 50, `${apiRoutes.length} routes`)
+  for (const route of apiRoutes) {
+    const query = QUERIES[route]
+    const known = [...new URLSearchParams(query).keys()].join(', ')
+    const answer = await ask(route, `${query ?? ''}&misspelt=true`)
+    const detail = `the query holds "misspelt", want ${query === undefined ? 'none there' : `only ${known}`}`
+    t.match(answer, { status: 400, body: { code: 'field-unknown', detail, field: 'misspelt' } }, route)
+    if (query !== undefined) t.not((await ask(route, query)).body.code, 'field-unknown', `${route}?${query}`)
+  }
+  t.strictSame(
+    Object.keys(QUERIES).filter((route) => !apiRoutes.includes(route)),
+    [],
+  )
+})
+
+t.test('a collection that is asked for in other words than true or false does not happen', async (t) => {
+  const { ask } = await setUp(t)
+  const detail = 'dry_run is "yes", want true or false'
+  t.match(await ask('POST /api/v1/images/gc', 'dry_run=yes'), { status: 400, body: { detail } })
 })
