@@ -204,6 +204,29 @@ t.test('slot-held by a suspect: the cure is to free it by hand', (t) => {
   t.end()
 })
 
+t.test('config-refused: evidence and cure are of the refusal that came last', (t) => {
+  const refused = (key: string, secondsAgo: number, firstSecondsAgo = secondsAgo) =>
+    aTrace({
+      ...{ kind: 'redeem', key, facts: { address: '10.77.0.11' } },
+      ...{ firstAtMs: NOW - firstSecondsAgo * 1000, lastAtMs: NOW - secondsAgo * 1000 },
+    })
+  const first = (...traces: TraceRecord[]) =>
+    diagnose(
+      aSnapshot({ stage: 'initrd-sent', forSeconds: 600, traces, cluster: aFoundedCluster() }),
+    ).findings.find(({ code }) => code === 'config-refused')
+  t.match(first(refused('wrong-address', 5, 300), refused('expired-token', 100)), {
+    evidence: /refused: wrong-address/,
+    cure: /must keep the address/,
+  })
+  for (const frozen of ['F2', 'F4', 'cluster-frozen'])
+    t.match(
+      first(refused('wrong-address', 300), refused(frozen, 5)),
+      { evidence: `asked 1 time from 10.77.0.11, refused: ${frozen}`, cure: /cluster unfreeze demo --as/ },
+      'armed again it would be refused again',
+    )
+  t.end()
+})
+
 t.test('operator-decides: every word of a gate that only a person answers', (t) => {
   const steps = [
     { bootId: 'b1', step: 'chainfire-cluster-join', state: 'started', sequence: 1, reason: '' },

@@ -1,3 +1,4 @@
+import type { TraceRecord } from '../../../model/boot-trace.ts'
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { SERVICE_OF_STEP } from '../limits.ts'
 import { isImageScript } from '../situation.ts'
@@ -11,11 +12,7 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
     title: 'the configuration was refused to it',
     when: STUCK,
     detect(c) {
-      const refused = c.traces('redeem').filter(({ key }) => key !== 'given')
-      const last = refused.reduce<(typeof refused)[number] | undefined>(
-        (latest, row) => (latest === undefined || row.lastAtMs >= latest.lastAtMs ? row : latest),
-        undefined,
-      )
+      const last = lastRefusal(c)
       if (last === undefined || c.traces('redeem', 'given').length > 0) return undefined
       return {
         likelihood: 'certain',
@@ -23,15 +20,11 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
       }
     },
     cure(c) {
-      const last =
-        c
-          .traces('redeem')
-          .filter(({ key }) => key !== 'given')
-          .at(-1)?.key ?? ''
-      return (
-        CURE_OF_REFUSAL[last] ??
-        `arm it again and reboot it: pilotlight machine arm ${c.snapshot.machine.name}`
-      )
+      const { machine, cluster } = c.snapshot
+      const reason = lastRefusal(c)?.key ?? ''
+      if (FROZEN.has(reason))
+        return `its cluster is frozen, and an operator has to say what is true: pilotlight cluster unfreeze ${cluster?.name ?? 'C'} --as open|founded`
+      return CURE_OF_REFUSAL[reason] ?? `arm it again and reboot it: pilotlight machine arm ${machine.name}`
     },
   },
   {
@@ -90,6 +83,9 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
   },
 ]
 
+/** Words for a redemption that finds its cluster frozen, or freezes it. */
+const FROZEN: ReadonlySet<string> = new Set(['F2', 'F4', 'cluster-frozen'])
+
 const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
   'wrong-address':
     'the system must keep the address of the loader: let it identify itself by its MAC (ClientIdentifier=mac), on the same port',
@@ -101,6 +97,16 @@ const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
     'the token lives for 15 min from the last image bytes that this server sent or was told of, and for 2 h at most: arm it again and reboot it; check the link’s speed, and where boot.image_base_url is set, that stage 1 tells how far it is (docs/boot-protocol.md)',
   'no-cluster': 'put it into a cluster: pilotlight machine edit NAME --cluster',
   'unknown-token': 'its kernel command line is of another server or an older script: reboot it',
+}
+
+function lastRefusal(c: Case): TraceRecord | undefined {
+  return c
+    .traces('redeem')
+    .filter(({ key }) => key !== 'given')
+    .reduce<TraceRecord | undefined>(
+      (latest, row) => (latest === undefined || row.lastAtMs >= latest.lastAtMs ? row : latest),
+      undefined,
+    )
 }
 
 function addressHint(c: Case, reason: string): string {
