@@ -9,6 +9,7 @@ import { healthWanted } from '../../../src/policy/diagnosis/health-wanted.ts'
 import { DEFAULT_STALL_LIMITS } from '../../../src/policy/diagnosis/limits.ts'
 import { situationOf } from '../../../src/policy/diagnosis/situation.ts'
 import type { DiagnosisSnapshot } from '../../../src/policy/diagnosis/snapshot.ts'
+import { heldBefore } from '../../../src/policy/first-boot/holds.ts'
 import {
   aFoundedCluster,
   aMachine,
@@ -249,6 +250,26 @@ t.test('operator-decides: every word of a gate that only a person answers', (t) 
       cluster: aFoundedCluster(),
     })
     t.match(diagnose(snapshot).findings[0], { code: 'operator-decides', cure: /demo$/ }, reason)
+  }
+  t.end()
+})
+
+t.test('a hold is ended where it was put: at the fleet, the cluster, or the machine', (t) => {
+  const step = 'flaredb-cluster-join'
+  const cluster = aFoundedCluster()
+  for (const [machine, held, fleet, cure] of [
+    [{}, {}, {}, 'pilotlight fleet release'],
+    [{}, { held: true }, undefined, 'pilotlight cluster release demo'],
+    [{ holdStep: step }, {}, undefined, 'pilotlight machine release node01'],
+    [{ state: 'held' }, {}, undefined, 'pilotlight machine release node01'],
+    [{ state: 'held' }, { held: true }, undefined, 'pilotlight cluster release demo'],
+  ] as const) {
+    const of = { machine: aMachine(machine), cluster: { ...cluster, ...held } }
+    const detail = heldBefore(step, of.machine, of.cluster, fleet) ?? 'not held'
+    const gate = aTrace({ kind: 'gate', key: `${step}:held`, facts: { detail } })
+    const steps = [{ bootId: 'b1', step, state: 'started', sequence: 1, reason: '' }] as const
+    const { findings } = diagnose(aSnapshot({ stage: step, forSeconds: 30, steps, traces: [gate], ...of }))
+    t.match(findings[0], { code: 'operator-decides', cure }, detail)
   }
   t.end()
 })

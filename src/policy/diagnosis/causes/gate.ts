@@ -1,6 +1,7 @@
 import type { JoinSlot } from '../../../model/cluster.ts'
 import { FIRST_BOOT_STEPS, type FirstBootStep } from '../../../model/first-boot.ts'
 import { isControlPlane } from '../../../model/machine.ts'
+import { HELD } from '../../first-boot/holds.ts'
 import { ago, type Case, type Cause, HELD_UP } from '../cause.ts'
 import { SERVICE_OF_STEP } from '../limits.ts'
 import type { Peer } from '../snapshot.ts'
@@ -20,9 +21,8 @@ export const GATE_CAUSES: readonly Cause[] = [
       }
     },
     cure(c) {
-      const { machine, cluster } = c.snapshot
-      if (gateReason(c) === 'held' && machine.state === 'held')
-        return `pilotlight machine release ${machine.name}`
+      if (gateReason(c) === 'held') return cureOfHold(c)
+      const { cluster } = c.snapshot
       return `${CURE_OF_DECISION[gateReason(c)]} ${cluster?.name ?? ''}`.trim()
     },
   },
@@ -93,6 +93,16 @@ const CURE_OF_DECISION: Readonly<Record<string, string>> = {
     'bring up what may have its data; else: pilotlight cluster founding move --service flaredb --to M',
   'cluster-lost': 'pilotlight cluster refound --machine M',
   'cluster-frozen': 'pilotlight cluster unfreeze --as open|founded',
+}
+
+/** Where it was put, as the gate said. */
+function cureOfHold({ situation, snapshot }: Case): string {
+  const { machine, cluster } = snapshot
+  const detail = situation.gate?.detail
+  if (detail === HELD.fleet) return 'pilotlight fleet release'
+  if (detail === HELD.machineHere || (machine.state === 'held' && detail !== HELD.cluster))
+    return `pilotlight machine release ${machine.name}`
+  return `${CURE_OF_DECISION.held} ${cluster?.name ?? ''}`.trim()
 }
 
 function gateReason(c: Case): string {
