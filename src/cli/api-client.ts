@@ -1,17 +1,12 @@
 import { existsSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import type { Config } from '../config/config.ts'
+import type { ApiListen } from '../config/config.ts'
+import { type ApiAccess, answered, apiRequest, textOf } from './api-request.ts'
 import { EXIT } from './exit-codes.ts'
 import { CliFailure } from './failure.ts'
 import { readNamed } from './named-file.ts'
 import { configOf } from './program-dir.ts'
-
-/** How the client commands reach a server. */
-export interface ApiAccess {
-  readonly url: string
-  readonly token: string
-}
 
 /** `PILOTLIGHT_URL` and `PILOTLIGHT_TOKEN`, else `~/.config/pilotlight/token`, else this machine's own server. */
 export function accessOf(): ApiAccess {
@@ -19,7 +14,7 @@ export function accessOf(): ApiAccess {
   checkUrl(PILOTLIGHT_URL)
   const config =
     PILOTLIGHT_URL !== undefined && PILOTLIGHT_TOKEN !== undefined ? undefined : configOf(undefined)
-  const url = PILOTLIGHT_URL ?? urlOf(config)
+  const url = PILOTLIGHT_URL ?? urlOf((config ?? configOf(undefined)).api)
   const files = [
     path.join(os.homedir(), '.config', 'pilotlight', 'token'),
     ...(config === undefined ? [] : [path.join(config.dataDir, 'admin.token')]),
@@ -37,9 +32,10 @@ export function accessOf(): ApiAccess {
 }
 
 function checkUrl(url: string | undefined): void {
-  if (url === undefined || (/^https?:\/\//.test(url) && URL.canParse(url))) return
+  if (url === undefined || /^unix:\/./.test(url)) return
+  if (/^https?:\/\//.test(url) && URL.canParse(url)) return
   throw new CliFailure(
-    `PILOTLIGHT_URL: got ${JSON.stringify(url)}, want http://HOST:PORT, such as http://127.0.0.1:8090`,
+    `PILOTLIGHT_URL: got ${JSON.stringify(url)}, want http://HOST:PORT or unix:/FILE, such as http://127.0.0.1:8090`,
     EXIT.usage,
   )
 }
@@ -63,25 +59,15 @@ export async function call<Answer>(
   access = accessOf(),
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  let response: Response
-  try {
-    response = await fetch(`${access.url}/api/v1${route}`, {
-      method,
-      headers: {
-        ...headers,
-        authorization: `Bearer ${access.token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-  } catch (cause) {
-    const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message
-    throw new CliFailure(
-      `${access.url} is not reachable (${why}): is pilotlight serve running?`,
-      EXIT.notReachable,
-    )
-  }
-  return answerOf<Answer>(response.status, await response.text())
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const request = apiRequest(access, method, route, {
+    ...headers,
+    ...(text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+  })
+  const answer = await answered(request, access, text)
+  return answerOf<Answer>(answer.statusCode ?? 0, await textOf(answer, access))
 }
 
 /** The body of an answer; a problem document becomes the message that the operator reads. */
@@ -114,14 +100,9 @@ export async function callAll<Item>(route: string): Promise<Item[]> {
   }
 }
 
-function urlOf(config: Config | undefined): string {
-  if (config === undefined || 'path' in config.api) {
-    throw new CliFailure(
-      'the API listens on a socket file: set PILOTLIGHT_URL to where it is reachable by HTTP',
-      EXIT.usage,
-    )
-  }
-  return `http://${config.api.host}:${config.api.port}`
+/** The URL of an API that listens there. */
+export function urlOf(api: ApiListen): string {
+  return 'path' in api ? `unix:${api.path}` : `http://${api.host}:${api.port}`
 }
 
 function parse(text: string): unknown {

@@ -5,7 +5,7 @@ import { checkDatabase, type DatabaseFacts } from '../store/check-database.ts'
 import { openWriter } from '../store/open-database.ts'
 import { markRestored, restoreDatabase } from '../store/restore.ts'
 import { accessOf, answerOf } from './api-client.ts'
-import { EXIT } from './exit-codes.ts'
+import { answered, apiRequest, chunksOf, textOf } from './api-request.ts'
 import { CliFailure } from './failure.ts'
 import { writeNamed } from './named-file.ts'
 import { configFromElsewhere, PROGRAM_DIR } from './program-dir.ts'
@@ -34,24 +34,13 @@ export async function backUp(file: string) {
 
 async function download(part: string): Promise<{ bytes: number; sha256: string }> {
   const access = accessOf()
-  let response: Response
-  try {
-    response = await fetch(`${access.url}/api/v1/backup`, {
-      headers: { authorization: `Bearer ${access.token}` },
-    })
-  } catch (cause) {
-    const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message
-    throw new CliFailure(
-      `${access.url} is not reachable (${why}): is pilotlight serve running?`,
-      EXIT.notReachable,
-    )
-  }
-  if (response.status !== 200 || response.body === null) answerOf(response.status, await response.text())
+  const answer = await answered(apiRequest(access, 'GET', '/backup'), access)
+  if (answer.statusCode !== 200) answerOf(answer.statusCode ?? 0, await textOf(answer, access))
   const handle = writeNamed(part, () => openSync(part, 'w', 0o600))
   const hash = createHash('sha256')
   let bytes = 0
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of chunksOf(answer, access)) {
       writeSync(handle, chunk)
       hash.update(chunk)
       bytes += chunk.length
@@ -60,7 +49,7 @@ async function download(part: string): Promise<{ bytes: number; sha256: string }
   } finally {
     closeSync(handle)
   }
-  const wanted = Number(response.headers.get('content-length'))
+  const wanted = Number(answer.headers['content-length'])
   if (bytes !== wanted)
     throw new CliFailure(`the backup broke off: got ${bytes} bytes of ${wanted}; run it again`)
   return { bytes, sha256: hash.digest('hex') }

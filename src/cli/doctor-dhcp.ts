@@ -9,7 +9,8 @@ import type { Mac } from '../net/mac.ts'
 import { isDhcpServed, modeAt, modeBeside } from '../servers/dhcp/dhcp-place.ts'
 import { enlargeReceiveBuffer, isLoopback } from '../servers/dhcp/dhcp-sockets.ts'
 import { ForeignWatch } from '../servers/dhcp/foreign-watch.ts'
-import { call } from './api-client.ts'
+import { answerOf, urlOf } from './api-client.ts'
+import { answered, apiRequest, textOf } from './api-request.ts'
 import { bad, type Check, ok } from './doctor-check.ts'
 
 const WANTED_BUFFER_BYTES = 4 * 1024 * 1024
@@ -45,13 +46,13 @@ export async function dhcpChecks(config: Config): Promise<readonly Check[]> {
 /** The running server of this machine; undefined: none answers, or not to us. */
 async function askRunning({ api, dataDir }: Config): Promise<RunningDhcp | undefined> {
   const file = path.join(dataDir, 'admin.token')
-  if ('path' in api || !existsSync(file)) return undefined
+  if (!existsSync(file)) return undefined
   try {
-    const access = { url: `http://${api.host}:${api.port}`, token: readFileSync(file, 'utf8').trim() }
-    const late = new Promise<undefined>((resolve) => {
-      setTimeout(() => resolve(undefined), API_WAIT_MS).unref()
-    })
-    return await Promise.race([call<RunningDhcp>('GET', '/dhcp', undefined, access), late])
+    const access = { url: urlOf(api), token: readFileSync(file, 'utf8').trim() }
+    const request = apiRequest(access, 'GET', '/dhcp')
+    request.setTimeout(API_WAIT_MS, () => request.destroy())
+    const answer = await answered(request, access)
+    return answerOf<RunningDhcp>(answer.statusCode ?? 0, await textOf(answer, access))
   } catch {
     return undefined
   }

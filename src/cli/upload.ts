@@ -1,9 +1,6 @@
-import http from 'node:http'
-import https from 'node:https'
 import { Readable } from 'node:stream'
-import { type ApiAccess, accessOf, answerOf } from './api-client.ts'
-import { EXIT } from './exit-codes.ts'
-import { CliFailure } from './failure.ts'
+import { accessOf, answerOf } from './api-client.ts'
+import { type ApiAccess, apiRequest, notReachable, textOf } from './api-request.ts'
 
 export interface Upload {
   readonly route: string
@@ -15,24 +12,17 @@ export interface Upload {
 
 /** Sends a long body as it is read. An answer that comes before the end, such as a refusal, ends the sending. */
 export function upload<Answer>(wish: Upload, access: ApiAccess = accessOf()): Promise<Answer> {
-  const url = new URL(`${access.url}/api/v1${wish.route}`)
   return new Promise((resolve, reject) => {
     let isAnswered = false
-    const request = (url.protocol === 'https:' ? https : http).request(url, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${access.token}`,
-        'content-type': wish.contentType,
-        'content-length': wish.bytes,
-      },
+    const request = apiRequest(access, 'POST', wish.route, {
+      'content-type': wish.contentType,
+      'content-length': wish.bytes,
     })
     const body = Readable.from(counted(wish), { objectMode: false })
     request.on('response', async (response) => {
       isAnswered = true
       try {
-        const chunks: Buffer[] = []
-        for await (const chunk of response) chunks.push(chunk)
-        resolve(answerOf<Answer>(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8')))
+        resolve(answerOf<Answer>(response.statusCode ?? 0, await textOf(response, access)))
       } catch (error) {
         reject(error)
       } finally {
@@ -41,9 +31,7 @@ export function upload<Answer>(wish: Upload, access: ApiAccess = accessOf()): Pr
       }
     })
     request.on('error', (error) => {
-      if (isAnswered) return
-      const why = `${access.url} is not reachable (${error.message}): is pilotlight serve running?`
-      reject(new CliFailure(why, EXIT.notReachable))
+      if (!isAnswered) reject(notReachable(access, error))
     })
     body.on('error', (error) => {
       request.destroy()

@@ -14,7 +14,7 @@ t.test('2: what no server can be reached by is said, and not taken for a server 
   const cases: readonly (readonly [env: NodeJS.ProcessEnv, said: RegExp])[] = [
     [
       { ...good, PILOTLIGHT_URL: '127.0.0.1:8090' },
-      /^PILOTLIGHT_URL: got "127.0.0.1:8090", want http:\/\/HOST:PORT, such as http:\/\/127.0.0.1:8090\n$/,
+      /^PILOTLIGHT_URL: got "127.0.0.1:8090", want http:\/\/HOST:PORT or unix:\/FILE, such as http:\/\/127.0.0.1:8090\n$/,
     ],
     [{ ...good, PILOTLIGHT_URL: 'ftp://127.0.0.1' }, /^PILOTLIGHT_URL: got "ftp:/],
     [{ ...good, PILOTLIGHT_URL: '' }, /^PILOTLIGHT_URL: got "", want/],
