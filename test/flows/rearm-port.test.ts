@@ -43,3 +43,28 @@ t.test('a machine that comes back by another port of the relay is held', { timeo
     ),
   })
 })
+
+t.test(
+  'a machine whose board was exchanged is known by the new one, once it was armed with it',
+  async (t) => {
+    const server = await ServerProcess.start(t)
+    await server.api('POST', '/clusters', { name: 'prod', expected_control_plane: 1 })
+    const image = await server.importImage()
+    const [oldBoard, newBoard, third] = ['1', '2', '3'].map((n) => `90909090-0000-4000-8000-00000000000${n}`)
+    const machine = { name: 'node01', macs: [MAC], role: 'worker', cluster: 'prod', image, uuid: oldBoard }
+    await server.api('POST', '/machines', { ...machine, address: server.addressOf(1) })
+    await server.api('POST', '/machines/node01/arm', {})
+    const boot = async (uuid: string | undefined) => {
+      const { address } = await server.lease(MAC, 'ipxe-bios')
+      const url = `${server.bootUrl}/boot/${macInPath(MAC)}.ipxe?uuid=${uuid}`
+      const answer = await exchange({ url, localAddress: address })
+      const action = readBootScript(answer.body.toString(), url, {})
+      if (action.kind !== 'boot') return action.kind
+      return (await server.redeem(MAC, tokenIn(action.cmdline), address)).status
+    }
+    t.equal(await boot(newBoard), 200, 'armed by an operator')
+    t.equal(await boot(newBoard), 200, 'again, without one: it is as it was accepted')
+    t.equal(await boot(third), 'wait')
+    t.match(await server.api('GET', '/machines/node01'), { state: 'held' })
+  },
+)

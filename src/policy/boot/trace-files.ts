@@ -1,5 +1,5 @@
 import type { BootAttempt } from '../../model/boot-attempt.ts'
-import type { TraceFacts, TraceKind } from '../../model/boot-trace.ts'
+import type { TraceFacts, TraceKind, TraceRecord } from '../../model/boot-trace.ts'
 import type { Decision, Moment } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import type { FileSentSnapshot, SentFile } from './decide-file-sent.ts'
@@ -66,8 +66,15 @@ export function traceScript(
     address: request.address,
     ...(request.ramMib === undefined ? {} : { ram_mib: request.ramMib }),
     ...(isImage && snapshot.image !== undefined ? { image: snapshot.image.id } : {}),
+    ...(request.uuid === undefined ? {} : { uuid: request.uuid }),
+    ...(request.serial === undefined ? {} : { serial: request.serial }),
   })
   return note === undefined ? decision : { ...decision, effects: [...decision.effects, note] }
+}
+
+/** A script that boots the image: an operator armed the machine, or it was armed again without a person. */
+export function isImageScript({ kind, key }: TraceRecord): boolean {
+  return kind === 'script' && (key === 'armed' || key === 'rearmed')
 }
 
 /** What stage 1 says of its root: how far it is, that it waits for its turn, that it has it, that it cannot have it. */

@@ -1,6 +1,7 @@
 import { type Stage, stageRank } from '../../model/boot-attempt.ts'
 import type { TraceRecord } from '../../model/boot-trace.ts'
 import { FIRST_BOOT_STEPS, type FirstBootStep, isFirstBootStep } from '../../model/first-boot.ts'
+import { isImageScript } from '../boot/trace-files.ts'
 import type { DiagnosisSnapshot } from './snapshot.ts'
 import type { AttemptRecords } from './timeline.ts'
 
@@ -103,11 +104,6 @@ export function parkingOf(traces: readonly TraceRecord[], stage: Stage): TraceRe
   )
   const isLocal = last?.key === 'local-mode' || last?.key === 'already-installed'
   return last === undefined || isImageScript(last) || isLocal ? undefined : last
-}
-
-/** A script that boots the image: an operator armed the machine, or it was armed again without a person. */
-export function isImageScript({ kind, key }: TraceRecord): boolean {
-  return kind === 'script' && (key === 'armed' || key === 'rearmed')
 }
 
 /** The step under way, or the one that follows when it has succeeded or the configuration was just taken. */

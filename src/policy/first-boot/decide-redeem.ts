@@ -114,7 +114,7 @@ function redeem(
     {
       kind: 'accept-machine-as',
       machineId: machine.id,
-      identity: identityOf(machine, request, snapshot.relayPort),
+      identity: identityOf(machine, request, snapshot),
     },
     ...GATED_STEPS.flatMap((step): Effect[] => [
       { kind: 'leave-queue', clusterId: cluster.id, step, machineId: machine.id },
@@ -216,16 +216,18 @@ function freeze(
   }
 }
 
+/** As it is in this boot: an exchanged board has a UUID of its own, and an operator armed the machine with it. */
 function identityOf(
   machine: Machine,
   request: RedeemRequest,
-  relayPort: string | undefined,
+  { relayPort, said }: RedeemSnapshot,
 ): AcceptedIdentity {
+  const { uuid, serial } = said ?? machine
   return {
     mac: request.mac,
     address: request.address,
-    ...(machine.uuid === undefined ? {} : { uuid: machine.uuid }),
-    ...(machine.serial === undefined ? {} : { serial: machine.serial }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(serial === undefined ? {} : { serial }),
     ...(relayPort === undefined ? {} : { relayPort }),
   }
 }

@@ -3,6 +3,7 @@ import type { Cluster, JoinSlot, Member, ServiceFounding } from '../../model/clu
 import type { Machine } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import type { Mac } from '../../net/mac.ts'
+import type { SaidIdentity } from '../boot/said-identity.ts'
 import type { Moment } from '../decision.ts'
 import type { AddressOwner } from '../machine/own-address.ts'
 
@@ -35,6 +36,8 @@ export interface RedeemSnapshot extends Moment, AddressOwner {
   /** The token by the hash of what was sent; undefined: never minted. */
   readonly token?: BootToken
   readonly attempt?: BootAttempt
+  /** What its loader said of its board in this boot; undefined where it is not known. */
+  readonly said?: SaidIdentity
   /** The relay's port by which the loader of this boot got its lease, where a relay names one. */
   readonly relayPort?: string
   /** What this boot redeemed before, while the text is still kept. */

@@ -1,6 +1,7 @@
 import { isControlPlane, type Machine } from '../../model/machine.ts'
 import type { Ipv4 } from '../../net/ipv4.ts'
 import { relayPortOf } from '../../policy/boot/relay-port.ts'
+import { saidIdentityOf } from '../../policy/boot/said-identity.ts'
 import type { RedeemRequest, RedeemSnapshot } from '../../policy/first-boot/redeem-snapshot.ts'
 import type { View } from '../store.ts'
 import { given } from '../tables/rows.ts'
@@ -21,6 +22,7 @@ export function readRedeemSnapshot(
   const { nowMs } = view
   const machine = view.machines.byMac(request.mac)
   const token = view.redemptions.token(tokenSha256)
+  const traces = token === undefined ? [] : view.traces.ofBoot(token.bootId)
   const lease = view.leases.activeAt(request.address, nowMs)
   const cluster = machine?.clusterId === undefined ? undefined : view.clusters.byId(machine.clusterId)
   const others = cluster === undefined ? [] : view.machines.ofCluster(cluster.id)
@@ -44,7 +46,8 @@ export function readRedeemSnapshot(
     ...given('machine', machine),
     ...given('token', token),
     ...given('attempt', token === undefined ? undefined : view.attempts.byId(token.bootId)),
-    ...given('relayPort', token === undefined ? undefined : relayPortOf(view.traces.ofBoot(token.bootId))),
+    ...given('said', saidIdentityOf(traces)),
+    ...given('relayPort', relayPortOf(traces)),
     ...given('leasedToMachineId', lease === undefined ? undefined : view.machines.byMac(lease.mac)?.id),
     ...given(
       'foreign',

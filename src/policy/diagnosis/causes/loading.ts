@@ -1,6 +1,7 @@
 import { PARKING_SENTENCES, type ParkingReason } from '../../boot/choose-script.ts'
+import { isImageScript } from '../../boot/trace-files.ts'
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
-import { isImageScript, parkingOf } from '../situation.ts'
+import { parkingOf } from '../situation.ts'
 import { rootOf } from './root.ts'
 
 /** An initrd is unpacked beside its packed form: 4 to 8 times as much in all. */

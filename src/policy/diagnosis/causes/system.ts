@@ -1,7 +1,7 @@
 import type { TraceRecord } from '../../../model/boot-trace.ts'
+import { isImageScript } from '../../boot/trace-files.ts'
 import { ago, type Case, type Cause, STUCK, times } from '../cause.ts'
 import { SERVICE_OF_STEP } from '../limits.ts'
-import { isImageScript } from '../situation.ts'
 import type { AttemptRecords } from '../timeline.ts'
 import { hasAskedForItsRoot, hasItsRoot } from './root.ts'
 
