@@ -5,6 +5,7 @@ import type { RestoredBy } from '../policy/cluster/decide-restored.ts'
 import { checkDatabase, type DatabaseFacts } from './check-database.ts'
 import { DataDirLock } from './data-dir-lock.ts'
 import { type Db, openWriter } from './open-database.ts'
+import { readSealed } from './read-sealed.ts'
 import { ServerKey, syncDirectory } from './server-key.ts'
 
 /** A backup that cannot be restored here; nothing was changed. */
@@ -98,16 +99,10 @@ function marked(file: string, migrationsDir: string, by: RestoredBy, dataDir: st
 
 /** Secrets are sealed with `server.key`, and the tokens of running nodes signed with it. */
 function checkKey(db: Db, dataDir: string): void {
-  const sealed = db
-    .prepare(
-      `SELECT sealed FROM cluster_secret WHERE length(sealed) > 0
-       UNION ALL SELECT config_sealed FROM redemption WHERE config_sealed IS NOT NULL LIMIT 1`,
-    )
-    .pluck()
-    .get() as Buffer | undefined
-  if (sealed === undefined) return
+  const sealed = readSealed(db)
+  if (sealed.length === 0) return
   try {
-    ServerKey.at(dataDir).unseal(sealed)
+    ServerKey.for(sealed, dataDir)
   } catch {
     throw new RestoreRefused(
       'other-key',

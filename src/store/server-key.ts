@@ -13,6 +13,13 @@ const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
+/** The key in `data_dir` does not fit what was sealed with it; nothing was changed. */
+export class ServerKeyUnusable extends Error {
+  readonly code = 'server-key-unusable'
+  readonly cure =
+    "put this server's own server.key back, from where it was copied to; the runbook, Backup, has what to do without one"
+}
+
 /** The server's own key, in `data_dir/server.key`: it seals what is kept at rest and signs report tokens. */
 export class ServerKey {
   readonly #sealing: Buffer
@@ -25,13 +32,38 @@ export class ServerKey {
 
   /** Reads the key, or makes one that only this user can read. */
   static at(dataDir: string): ServerKey {
-    const file = path.join(dataDir, 'server.key')
-    if (!existsSync(file)) writeSecretFile(file, randomBytes(KEY_BYTES))
-    const key = readFileSync(file)
-    if (key.length !== KEY_BYTES) {
-      throw new Error(`${file} has ${key.length} bytes, want ${KEY_BYTES}: restore it from the backup`)
-    }
+    const found = ServerKey.find(dataDir)
+    if (found !== undefined) return found
+    const key = randomBytes(KEY_BYTES)
+    writeSecretFile(fileIn(dataDir), key)
     return new ServerKey(key)
+  }
+
+  /** @throws ServerKeyUnusable */
+  static find(dataDir: string): ServerKey | undefined {
+    const file = fileIn(dataDir)
+    if (!existsSync(file)) return undefined
+    const key = readFileSync(file)
+    if (key.length === KEY_BYTES) return new ServerKey(key)
+    throw new ServerKeyUnusable(
+      `${file} has ${key.length} bytes, want ${KEY_BYTES}: restore it from the backup`,
+    )
+  }
+
+  /**
+   * The key for a database that holds these sealed blobs; a new one is made only where there are none.
+   *
+   * @throws ServerKeyUnusable
+   */
+  static for(sealed: readonly Buffer[], dataDir: string): ServerKey {
+    if (sealed.length === 0) return ServerKey.at(dataDir)
+    const key = ServerKey.find(dataDir)
+    const file = fileIn(dataDir)
+    if (key === undefined) {
+      throw new ServerKeyUnusable(`${file} is missing, and secrets in the database are sealed with it`)
+    }
+    if (sealed.some((blob) => key.#opens(blob))) return key
+    throw new ServerKeyUnusable(`${file} is another key than the secrets in the database are sealed with`)
   }
 
   /** AES-256-GCM: nonce, tag and ciphertext in one blob. */
@@ -48,6 +80,15 @@ export class ServerKey {
     decipher.setAuthTag(blob.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
     const body = blob.subarray(NONCE_BYTES + TAG_BYTES)
     return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8')
+  }
+
+  #opens(blob: Buffer): boolean {
+    try {
+      this.unseal(blob)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** `<boot_id>.<mac>`: says which boot reports, and that we said so. Good as long as its boot is the current one. */
@@ -68,6 +109,10 @@ export class ServerKey {
   #mac(bootId: string): Buffer {
     return createHmac('sha256', this.#reporting).update(bootId).digest()
   }
+}
+
+function fileIn(dataDir: string): string {
+  return path.join(dataDir, 'server.key')
 }
 
 /** Writes a file that only this user can read, and syncs it. */

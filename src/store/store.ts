@@ -14,6 +14,7 @@ import { LogSync } from './log-sync.ts'
 import { makeDirectory } from './make-directory.ts'
 import { migrate } from './migrate.ts'
 import { type Db, openReader, openWriter, syncByHand } from './open-database.ts'
+import { readSealed } from './read-sealed.ts'
 import { ServerKey, writeSecretFile } from './server-key.ts'
 import { type ClockSources, ServerTime, SYSTEM_CLOCKS } from './server-time.ts'
 import { forgetCaches, settleCaches, type Tables, tablesOn } from './tables/tables.ts'
@@ -87,7 +88,7 @@ export class Store {
   readonly #checkpointer: Checkpointer
   readonly #listeners = new Set<(effects: readonly Effect[]) => void>()
 
-  /** @throws DataDirUnusable, DataDirInUse, DatabaseUnreadable, MigrationError */
+  /** @throws DataDirUnusable, DataDirInUse, DatabaseUnreadable, MigrationError, ServerKeyUnusable */
   static open(options: StoreOptions): Store {
     const { dataDir } = options
     makeDataDir(dataDir)
@@ -107,10 +108,12 @@ export class Store {
     this.dataDir = dataDir
     this.#lock = lock
     const file = path.join(dataDir, 'pilotlight.db')
-    this.#key = ServerKey.at(dataDir)
+    // A key that is none is told before there is a database.
+    ServerKey.find(dataDir)
     this.#writer = openWriter(file)
     try {
       this.migrationCopy = migrate(this.#writer, file, migrationsDir)
+      this.#key = ServerKey.for(readSealed(this.#writer), dataDir)
     } catch (error) {
       this.#writer.close()
       throw error

@@ -1,14 +1,16 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import type { Effect } from '../../src/policy/effect.ts'
 import type { Store } from '../../src/store/store.ts'
-import { aLease, aMachine, anAttempt, ip, NOW } from '../support/builders.ts'
+import { aCluster, aLease, aMachine, anAttempt, ip, NOW } from '../support/builders.ts'
 import { openStore, scratchDir, settled, TestClocks } from '../support/store-world.ts'
 
 const MINUTE = 60_000
+const RUNBOOK = new URL('../../docs/runbook.md', import.meta.url)
 
 function carryOut(store: Store, ...effects: Effect[]) {
   return store.decide(
@@ -86,6 +88,46 @@ t.test('a server key of the wrong length stops the start: sealed data would be l
   writeFileSync(path.join(dataDir, 'server.key'), 'short')
   t.throws(() => openStore(t, dataDir), /server\.key has 5 bytes, want 32: restore it/)
   t.notOk(existsSync(path.join(dataDir, 'pilotlight.db')))
+})
+
+t.test('a server key that does not open what is sealed stops the start, and is not replaced', async (t) => {
+  const dataDir = scratchDir(t)
+  const key = path.join(dataDir, 'server.key')
+  const cluster = aCluster()
+  const first = openStore(t, dataDir)
+  await carryOut(
+    first,
+    { kind: 'put-cluster', cluster },
+    { kind: 'put-service-credential', clusterId: cluster.id, service: 'chainfire', text: 'Bearer x' },
+  )
+  first.close()
+  const own = readFileSync(key)
+  const refused = { code: 'server-key-unusable', cure: /put this server's own server\.key back/ }
+
+  rmSync(key)
+  t.throws(() => openStore(t, dataDir), {
+    ...refused,
+    message: /server\.key is missing, and .* sealed with it$/,
+  })
+  t.notOk(existsSync(key), 'no other key is made')
+  writeFileSync(key, randomBytes(32))
+  t.throws(() => openStore(t, dataDir), { ...refused, message: /server\.key is another key than/ })
+  writeFileSync(key, 'short')
+  t.throws(() => openStore(t, dataDir), { ...refused, message: /server\.key has 5 bytes/ })
+
+  writeFileSync(key, own)
+  const again = openStore(t, dataDir)
+  t.equal(again.lists.secrets.serviceCredential(cluster.id, 'chainfire'), 'Bearer x')
+  again.close()
+
+  rmSync(key)
+  const db = new Database(path.join(dataDir, 'pilotlight.db'))
+  const [, sql = ''] = /sqlite3 \S+ "([^"]+)"/.exec(readFileSync(RUNBOOK, 'utf8')) ?? []
+  db.exec(sql)
+  db.close()
+  const last = openStore(t, dataDir)
+  t.strictSame(last.lists.secrets.servicesWithCredential(cluster.id), [], 'the last resort of the runbook')
+  t.ok(existsSync(key))
 })
 
 t.test('what was decided just before an orderly stop is written', async (t) => {
