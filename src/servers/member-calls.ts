@@ -66,7 +66,7 @@ export async function removeMember(
   memberId: string,
 ): Promise<RemovalResult> {
   const api = servicesApiOf(access.cluster.settings.servicesApi)
-  const path = api[service]?.remove ?? api[service]?.join
+  const path = api[service]?.remove
   if (typeof path !== 'string')
     return { kind: 'failed', detail: 'the cluster has no call that removes a member' }
   const url = `${serviceUrl(api, service, leader)}${path}/${encodeURIComponent(memberId)}`

@@ -211,6 +211,14 @@ t.test(
         'an id is one part of the path',
       )
     }
+    const { access, asked } = await aService(t, says(204, ''))
+    const port = Number(access.cluster.settings.servicesApi?.chainfire?.port)
+    t.match(
+      await removeMember(accessTo(port, { remove: null }), 'chainfire', ADDRESS, 'b.1'),
+      { kind: 'failed', detail: 'the cluster has no call that removes a member' },
+      'null says that there is no such call, whatever a join is asked by',
+    )
+    t.strictSame(asked, [])
     t.match(await removeMember(accessTo(1, { remove: null, join: null }), 'chainfire', ADDRESS, 'b.1'), {
       kind: 'failed',
       detail: 'the cluster has no call that removes a member',

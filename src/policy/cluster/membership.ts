@@ -1,6 +1,12 @@
 import type { Cluster, Member, RaftService } from '../../model/cluster.ts'
+import { servicesApiOf } from '../../model/services.ts'
 import { mayHaveForgotten } from './founding.ts'
 import { freshGroup } from './leaders.ts'
+
+/** Whether the cluster's service has a call that removes a member (founding.md §6); without one a person does it. */
+export function hasRemoveCall({ settings }: Cluster, service: RaftService): boolean {
+  return typeof servicesApiOf(settings.servicesApi)[service]?.remove === 'string'
+}
 
 /** `node01.3`: the id of one life of a machine's data. */
 export function memberIdOf(machineName: string, incarnation: number): string {
@@ -122,8 +128,8 @@ export function rowsInGroup(
 /**
  * What stands in the way of a machine's fresh data: an older member of its own that is still in the group, or may be.
  *
- * @returns undefined: nothing. `listed`: the list names it, the server removes it. `by-hand`: there is no list, an
- *   operator removes it and says so.
+ * @returns undefined: nothing. `listed`: the list names it, the server removes it. `by-hand`: there is no list, or no call
+ *   that removes; an operator removes it and says so.
  */
 export function olderMemberIn(
   members: readonly Member[],
@@ -136,7 +142,8 @@ export function olderMemberIn(
   const facts = freshGroup(cluster, service, nowMs)
   if (facts?.listed !== undefined) {
     const listed = own.find((row) => facts.listed?.includes(row.memberId))
-    if (listed !== undefined) return { kind: 'listed', member: listed }
+    if (listed !== undefined)
+      return { kind: hasRemoveCall(cluster, service) ? 'listed' : 'by-hand', member: listed }
   }
   const left = own.find(
     (row) => row.epoch === cluster.founding.epoch && (row.state === 'lost' || row.state === 'removing'),

@@ -3,7 +3,7 @@ import type { Decision } from '../decision.ts'
 import type { Effect } from '../effect.ts'
 import { clusterEvent } from './cluster-event.ts'
 import { freed } from './founding.ts'
-import { takenOut } from './membership.ts'
+import { hasRemoveCall, takenOut } from './membership.ts'
 import { type ClusterPicture, joinStepOf, machineOf, slotOf } from './picture.ts'
 import { type GuardCount, quorumGuard } from './quorum.ts'
 
@@ -14,7 +14,11 @@ const LONGEST_WAIT_MS = 120_000
 
 export type BegunRemoval =
   | { readonly kind: 'begun'; readonly effects: readonly Effect[] }
-  | { readonly kind: 'refused'; readonly why: 'change-in-flight' | 'quorum'; readonly guard?: GuardCount }
+  | {
+      readonly kind: 'refused'
+      readonly why: 'change-in-flight' | 'quorum' | 'by-hand'
+      readonly guard?: GuardCount
+    }
 
 /**
  * S11: the row is `removing` and the slot the server's, on disk, before anything is asked of the leader. A member that
@@ -29,6 +33,7 @@ export function beginRemoval(
   { isForced = false, isLearner = false }: { readonly isForced?: boolean; readonly isLearner?: boolean } = {},
 ): BegunRemoval {
   const { cluster, nowMs } = picture
+  if (!hasRemoveCall(cluster, service)) return { kind: 'refused', why: 'by-hand' }
   const slot = slotOf(picture, joinStepOf(service))
   const isOwnSuspect = slot.state === 'suspect' && slot.memberId === row.memberId
   if (slot.state !== 'free' && !isOwnSuspect) return { kind: 'refused', why: 'change-in-flight' }

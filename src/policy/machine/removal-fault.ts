@@ -1,6 +1,6 @@
 import type { Member } from '../../model/cluster.ts'
 import type { Machine } from '../../model/machine.ts'
-import { rowsInGroup } from '../cluster/membership.ts'
+import { hasRemoveCall, rowsInGroup } from '../cluster/membership.ts'
 import { type ClusterPicture, joinStepOf, RAFT_SERVICES, slotOf } from '../cluster/picture.ts'
 import { majorityOf, quorumGuard } from '../cluster/quorum.ts'
 import { beginRemoval } from '../cluster/removal.ts'
@@ -47,11 +47,11 @@ export function removeFromGroups(
       )
     }
     const facts = picture.cluster.probe.groups?.[service]
-    if (facts?.list === 'absent' && row.voter) {
+    if ((facts?.list === 'absent' && row.voter) || !hasRemoveCall(cluster, service)) {
       return refusal(
         409,
         'removal-by-hand',
-        `${service} of ${cluster.name} has no call that lists and removes members`,
+        `${service} of ${cluster.name} has no call that lists members, or none that removes them`,
         `remove ${row.memberId} by hand, then pilotlight cluster member forget ${cluster.name} ${row.memberId}`,
       )
     }

@@ -14,6 +14,7 @@ import { quorumGuard } from '../../../src/policy/cluster/quorum.ts'
 import { beginRemoval, decideRemovalResult } from '../../../src/policy/cluster/removal.ts'
 import { DEFAULT_IMAGE_LIMITS } from '../../../src/policy/image/preflight.ts'
 import { decideArm } from '../../../src/policy/machine/decide-arm.ts'
+import { removeFromGroups } from '../../../src/policy/machine/removal-fault.ts'
 import {
   aFoundedCluster,
   aFounding,
@@ -616,6 +617,22 @@ t.test(
     const { effects } = decideProbe(picture, aRound(picture, [1, 2], ALL))
     t.match(effectsOf(effects, 'put-member'), [{ member: { memberId: 'node03.1', state: 'removing' } }])
     t.match(effectsOf(effects, 'put-slot'), [{ slot: { state: 'server', memberId: 'node03.1', slotNo: 8 } }])
+  },
+)
+
+t.test(
+  'S11: where the cluster has no call that removes members, none is begun, and no slot is taken',
+  async (t) => {
+    const settings = { servicesApi: { chainfire: { remove: null } } }
+    const picture = aPicture({ members: [voterNo(1), voterNo(2), voterNo(3, { state: 'lost' })] })
+    const without = { ...picture, cluster: { ...picture.cluster, settings } }
+    const { effects } = decideProbe(without, aRound(without, [1, 2], ALL))
+    t.strictSame(effectsOf(effects, 'put-member'), [])
+    t.strictSame(effectsOf(effects, 'put-slot'), [])
+    t.match(removeFromGroups(without, nodeNo(2), false), {
+      code: 'removal-by-hand',
+      cure: /member forget demo node02\.1/,
+    })
   },
 )
 

@@ -324,6 +324,22 @@ t.test('a former self that an operator must remove is named before the leader th
   })
 })
 
+t.test(
+  'a former self that is listed, where no call removes members, is an operator’s to remove',
+  async (t) => {
+    const probe = aProbe({ list: 'there', listed: ['node01.1', 'node02.1'] })
+    const settings = { servicesApi: { chainfire: { remove: null } } }
+    const members = [
+      aMember(),
+      aMember({ machineId: 'm2', memberId: 'node02.1', state: 'lost', bootId: 'b0' }),
+    ]
+    const reasonFor = (changes: object) =>
+      decideGate(joiner({ cluster: aFoundedCluster({ probe, ...changes }), members }), chainfire).reason
+    t.equal(reasonFor({}), 'old-member-listed')
+    t.equal(reasonFor({ settings }), 'remove-by-hand')
+  },
+)
+
 t.test('IAM is set up once, with one password however often it is tried; later machines skip', async (t) => {
   const steps = [succeeded('chainfire-cluster-join'), succeeded('flaredb-cluster-join')]
   const done = { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1 } as const
