@@ -1,16 +1,18 @@
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import type { RestoredBy } from '../policy/cluster/decide-restored.ts'
 import { checkDatabase, type DatabaseFacts } from './check-database.ts'
 import { DataDirLock } from './data-dir-lock.ts'
-import { type Db, openWriter } from './open-database.ts'
+import { DatabaseUnreadable, type Db, openWriter } from './open-database.ts'
 import { readSealed } from './read-sealed.ts'
 import { ServerKey, syncDirectory } from './server-key.ts'
 
+const NAME_A_BACKUP = 'name a file that pilotlight backup wrote'
+
 /** A backup that cannot be restored here; nothing was changed. */
 export class RestoreRefused extends Error {
-  readonly code: 'no-backup' | 'other-key' | 'no-database'
+  readonly code: 'no-backup' | 'bad-backup' | 'other-key' | 'no-database'
   readonly cure: string
   constructor(code: RestoreRefused['code'], message: string, cure: string) {
     super(message)
@@ -29,7 +31,7 @@ export interface Restored extends DatabaseFacts {
  * stays under another name; renaming is last, so that a crash leaves one or the other. At the next start the mark
  * freezes every cluster before a socket opens (F15).
  *
- * @throws DataDirInUse, RestoreRefused, DatabaseUnreadable, MigrationError
+ * @throws DataDirInUse, RestoreRefused, MigrationError
  */
 export function restoreDatabase(
   dataDir: string,
@@ -37,13 +39,8 @@ export function restoreDatabase(
   migrationsDir: string,
   by: RestoredBy,
 ): Restored {
-  if (!existsSync(backup)) {
-    throw new RestoreRefused(
-      'no-backup',
-      `${backup} is not there`,
-      'name a file that pilotlight backup wrote',
-    )
-  }
+  if (!existsSync(backup)) throw new RestoreRefused('no-backup', `${backup} is not there`, NAME_A_BACKUP)
+  if (!statSync(backup).isFile()) throw new RestoreRefused('no-backup', `${backup} is no file`, NAME_A_BACKUP)
   const lock = DataDirLock.take(dataDir)
   const file = path.join(dataDir, 'pilotlight.db')
   const fresh = `${file}.restoring`
@@ -58,10 +55,16 @@ export function restoreDatabase(
     return { ...facts, ...(keptAs === undefined ? {} : { keptAs }) }
   } catch (error) {
     removeWithLog(fresh)
-    throw error
+    throw error instanceof DatabaseUnreadable ? badBackup(backup, error) : error
   } finally {
     lock.release()
   }
+}
+
+/** Said of the operator's file, not of the copy that was looked into. */
+function badBackup(backup: string, { cause }: DatabaseUnreadable): RestoreRefused {
+  const why = `${backup} cannot be read as a database: ${(cause as Error).message}`
+  return new RestoreRefused('bad-backup', why, NAME_A_BACKUP)
 }
 
 /**

@@ -152,6 +152,13 @@ t.test('what is no good backup is refused, and the database stays', TIMEOUT, asy
   ] as const) {
     t.match(await restore(what), { code: 1, stderr: wanted }, what)
   }
+  for (const [what, wanted] of [
+    [text, `${text} cannot be read as a database: file is not a database (bad-backup)`],
+    [server.dataDir, `${server.dataDir} is no file (no-backup)`],
+  ] as const) {
+    const stderr = `${wanted}\ncure: name a file that pilotlight backup wrote\n`
+    t.strictSame(await restore(what), { code: 1, stdout: '', stderr })
+  }
   t.match(await restore(), { code: 2, stderr: /a file to restore, or --mark/ })
   const key = path.join(server.dataDir, 'server.key')
   const ownKey = readFileSync(key)
