@@ -7,6 +7,7 @@ import { ConfigError } from '../config/messages.ts'
 import { MIN_FREE_BYTES } from '../policy/free-space.ts'
 import { LoaderManifest } from '../servers/files/loader-manifest.ts'
 import { bad, type Check, ok } from './doctor-check.ts'
+import { databaseChecks } from './doctor-database.ts'
 import { dhcpChecks } from './doctor-dhcp.ts'
 import { serviceHostCheck } from './doctor-services.ts'
 import { EXIT } from './exit-codes.ts'
@@ -44,6 +45,7 @@ async function examine(file: string | undefined): Promise<readonly Check[]> {
     configurationCheck(config),
     ...loaderChecks(config),
     dataCheck(config),
+    ...databaseChecks(config.dataDir),
     serviceHostCheck(config.boot.port),
     ...(await dhcpChecks(config)),
     ...(await servingChecks(config)),
