@@ -94,6 +94,23 @@ t.test('a machine that was armed again without a person is on its way, not parke
   t.end()
 })
 
+t.test('parked: what only waits for its turn, and what this server itself held, are told as that', (t) => {
+  const parked = (key: string) =>
+    diagnose(aSnapshot({ traces: [aTrace({ kind: 'script', key })], forSeconds: 5 })).findings[0]
+  t.match(parked('image-queue'), {
+    code: 'parked',
+    evidence: /^all image streams/,
+    cure: /by itself.*max_streams/,
+  })
+  for (const key of ['identity', 'boot-loop'])
+    t.match(parked(key), {
+      evidence: /^it is not as it was, or boots in a circle/,
+      cure: /machine arm node01/,
+    })
+  t.match(parked('address-not-leased'), { cure: /which network port/ })
+  t.end()
+})
+
 t.test('time before this server began to serve is nobody’s silence', (t) => {
   const snapshot = aSnapshot({ forSeconds: 3600, servingSinceMs: NOW - 10_000 })
   t.equal(situationOf(snapshot).standing, 'moving')

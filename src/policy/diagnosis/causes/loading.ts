@@ -24,6 +24,8 @@ export const LOADING_CAUSES: readonly Cause[] = [
       }
     },
     cure(c) {
+      if (parkingRow(c)?.key === 'image-queue')
+        return 'it goes on by itself; to send to more at a time raise boot.max_streams, or put nginx in front (docs/nginx-images.conf)'
       const command = /\((pilotlight [^)]*)\)/.exec(sentenceOf(parkingRow(c)?.key ?? ''))?.[1]
       const { name } = c.snapshot.machine
       return command === undefined ? 'check which network port it boots from' : withName(command, name)
@@ -193,7 +195,9 @@ function parkingRow(c: Case) {
   return records === undefined ? undefined : parkingOf(records.traces, records.attempt.stage)
 }
 
+/** The script that holds a machine has the word for why it does; those after it say that it is held. */
 function sentenceOf(reason: string): string {
+  if (reason === 'identity' || reason === 'boot-loop') return PARKING_SENTENCES['held-by-server']
   return PARKING_SENTENCES[reason as ParkingReason] ?? reason
 }
 
