@@ -111,6 +111,37 @@ t.test('parked: what only waits for its turn, and what this server itself held, 
   t.end()
 })
 
+t.test('install mode: no cure wipes the disk that the system is on, and an installer is no service', (t) => {
+  const machine = aMachine({ state: 'failed', bootMode: 'install' })
+  const found = (changes: Changes, installedAtMs?: number) => {
+    const snapshot = aSnapshot({ machine, ...changes })
+    const { records } = snapshot
+    if (records === undefined) throw new Error('no records')
+    const attempt = { ...records.attempt, ...(installedAtMs === undefined ? {} : { installedAtMs }) }
+    return diagnose({ ...snapshot, records: { ...records, attempt } }).findings
+  }
+  const at = { stage: 'config-redeemed', forSeconds: 2000 } as const
+  t.match(found(at)[0], {
+    code: 'first-boot-not-started',
+    evidence: 'its installer took the configuration 2000 s ago, and has not said that it is done',
+    cure: /report-installed\.sh/,
+  })
+  t.match(found(at, NOW - 900_000)[0], {
+    code: 'first-boot-not-started',
+    evidence: /^its system was put on its disk 900 s ago, and has not been heard of since/,
+  })
+  const steps = [
+    { bootId: 'b1', step: 'chainfire-cluster-join', state: 'failed', sequence: 2, reason: 'x' },
+  ] as const
+  const silent = { stage: 'chainfire-cluster-join', forSeconds: 2000, steps } as const
+  const cureOf = (installedAtMs?: number) =>
+    found(silent, installedAtMs).find(({ code }) => code === 'node-silent')?.cure
+  t.match(cureOf(), /machine arm node01/)
+  t.notMatch(cureOf(NOW - 900_000), /arm/, 'an arm would install it anew')
+  t.match(cureOf(NOW - 900_000), /goes on from its disk/)
+  t.end()
+})
+
 t.test('time before this server began to serve is nobody’s silence', (t) => {
   const snapshot = aSnapshot({ forSeconds: 3600, servingSinceMs: NOW - 10_000 })
   t.equal(situationOf(snapshot).standing, 'moving')

@@ -53,6 +53,8 @@ export const SERVICE_CAUSES: readonly Cause[] = [
       }
     },
     cure: (c) =>
-      `look at its console; when it is off, switch it on: pilotlight machine arm ${c.snapshot.machine.name} allows a new boot`,
+      c.snapshot.records?.attempt.installedAtMs === undefined
+        ? `look at its console; when it is off, switch it on: pilotlight machine arm ${c.snapshot.machine.name} allows a new boot`
+        : 'look at its console; when it is off, switch it on: it goes on from its disk',
   },
 ]

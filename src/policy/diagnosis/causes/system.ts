@@ -70,6 +70,9 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
       const { step } = c.situation
       const { records } = c.snapshot
       if (step === undefined || records === undefined || hasBegun(records, step)) return undefined
+      const { machine } = c.snapshot
+      if (machine.bootMode === 'install' && c.situation.stage === 'config-redeemed')
+        return { likelihood: 'likely', text: installationSays(c, records) }
       const service = SERVICE_OF_STEP[step]
       const after = c.situation.stage ?? ''
       return {
@@ -78,8 +81,10 @@ export const SYSTEM_CAUSES: readonly Cause[] = [
         service,
       }
     },
-    cure: (c) =>
-      `on the node: systemctl status ${SERVICE_OF_STEP[c.situation.step ?? 'chainfire-cluster-join']} ${c.situation.step}`,
+    cure: (c, { service }) =>
+      service === undefined
+        ? 'look at its console: an installer ends with report-installed.sh and a reboot, and what it installed must be what the firmware then boots'
+        : `on the node: systemctl status ${SERVICE_OF_STEP[c.situation.step ?? 'chainfire-cluster-join']} ${c.situation.step}`,
   },
 ]
 
@@ -97,6 +102,13 @@ const CURE_OF_REFUSAL: Readonly<Record<string, string>> = {
     'the token lives for 15 min from the last image bytes that this server sent or was told of, and for 2 h at most: arm it again and reboot it; check the link’s speed, and where boot.image_base_url is set, that stage 1 tells how far it is (docs/boot-protocol.md)',
   'no-cluster': 'put it into a cluster: pilotlight machine edit NAME --cluster',
   'unknown-token': 'its kernel command line is of another server or an older script: reboot it',
+}
+
+/** Before the first step of a machine that is installed lie its installer and the way to its disk. */
+function installationSays(c: Case, { attempt }: AttemptRecords): string {
+  return attempt.installedAtMs === undefined
+    ? `its installer took the configuration ${ago(c, c.situation.sinceMs)} ago, and has not said that it is done`
+    : `its system was put on its disk ${ago(c, attempt.installedAtMs)} ago, and has not been heard of since`
 }
 
 function lastRefusal(c: Case): TraceRecord | undefined {
