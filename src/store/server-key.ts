@@ -6,7 +6,17 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
-import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 
 const KEY_BYTES = 32
@@ -115,12 +125,24 @@ function fileIn(dataDir: string): string {
   return path.join(dataDir, 'server.key')
 }
 
-/** Writes a file that only this user can read, and syncs it. */
+/** Writes a file that only this user can read, whole or not at all, and syncs it. */
 export function writeSecretFile(file: string, content: Buffer | string): void {
+  const fresh = `${file}.new`
+  try {
+    writeAndSync(fresh, Buffer.from(content))
+    renameSync(fresh, file)
+  } catch (error) {
+    rmSync(fresh, { force: true })
+    throw error
+  }
+  syncDirectory(path.dirname(file))
+}
+
+function writeAndSync(file: string, content: Buffer): void {
   const handle = openSync(file, 'w', 0o600)
   try {
     fchmodSync(handle, 0o600)
-    writeSync(handle, Buffer.from(content))
+    writeSync(handle, content)
     fsyncSync(handle)
   } finally {
     closeSync(handle)

@@ -1,13 +1,15 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import type { Mac } from '../../src/net/mac.ts'
 import { type RedeemedConfig, ServerProcess, tokenIn } from '../support/server-process.ts'
-import type { Teardown } from '../support/store-world.ts'
+import { scratchDir, type Teardown } from '../support/store-world.ts'
 import { attachStrace, straceMissing, type Traced } from '../support/strace.ts'
 
 const MAC = '02:d1:00:00:00:01' as Mac
+const SERVER_KEY = new URL('../../src/store/server-key.ts', import.meta.url).href
 const isRoot = process.getuid?.() === 0
 
 /** A server with one armed machine. */
@@ -135,6 +137,23 @@ t.test(
     const given = await server.redeem(MAC, token, from, 'ab'.repeat(16))
     t.equal(given.status, 200, 'the token was not spent by the try that failed')
     t.same(await server.end('SIGTERM'), { code: 0, signal: null })
+  },
+)
+
+t.test(
+  'a disk that is full when the server key is made leaves no half of one, which no later start would take',
+  { skip: isRoot ? false : 'a disk of its own size needs root' },
+  async (t) => {
+    const makeKey = `(await import('${SERVER_KEY}')).ServerKey.at(process.env.DISK)`
+    const story =
+      'mount -t tmpfs -o size=4k tmpfs "$DISK" && head -c 4096 /dev/zero > "$DISK/ballast"; "$@"; ls "$DISK"'
+    const node = [process.execPath, '--input-type=module', '--eval', makeKey]
+    const { stdout, stderr } = spawnSync('/usr/bin/unshare', ['--mount', 'sh', '-c', story, 'sh', ...node], {
+      env: { PATH: process.env.PATH, DISK: scratchDir(t) },
+      encoding: 'utf8',
+    })
+    t.match(stderr, /ENOSPC/)
+    t.equal(stdout, 'ballast\n')
   },
 )
 
