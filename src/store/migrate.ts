@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { Db } from './open-database.ts'
 
@@ -101,9 +101,15 @@ function copyBeside(db: Db, databasePath: string, next: Migration): string {
   const base = `${databasePath}.before-${String(next.number).padStart(3, '0')}`
   let copy = base
   for (let count = 1; existsSync(copy); count += 1) copy = `${base}.${count}`
-  db.prepare('VACUUM INTO ?').run(copy)
-  const handle = openSync(copy, 'r')
-  fsyncSync(handle)
-  closeSync(handle)
+  const handle = openSync(copy, 'wx', 0o600)
+  try {
+    db.prepare('VACUUM INTO ?').run(copy)
+    fsyncSync(handle)
+  } catch (error) {
+    rmSync(copy)
+    throw error
+  } finally {
+    closeSync(handle)
+  }
   return copy
 }

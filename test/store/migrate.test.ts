@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import t from 'tap'
@@ -71,6 +71,38 @@ t.test('a copy that is there already is not overwritten', async (t) => {
   t.equal(world.run(), `${world.file}.before-002.1`)
   t.equal(readFileSync(`${world.file}.before-002`, 'utf8'), 'precious')
 })
+
+t.test('a copy is its owner’s alone, as the database is', async (t) => {
+  const world = aWorld(t)
+  world.write('001-racks.sql', FIRST)
+  world.run()
+  world.write('002-height.sql', SECOND)
+  t.equal(statSync(String(world.run())).mode & 0o777, 0o600)
+})
+
+t.test(
+  'a copy that cannot be finished does not stay: each start that tries again would add one',
+  async (t) => {
+    const world = aWorld(t)
+    world.write('001-racks.sql', FIRST)
+    world.run()
+    const db = new Database(world.file)
+    db.exec(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO rack SELECT 'r' || i FROM n",
+    )
+    db.pragma('wal_checkpoint(TRUNCATE)')
+    db.close()
+    const bytes = readFileSync(world.file)
+    writeFileSync(world.file, bytes.fill(0x5a, bytes.length - 8192))
+    world.write('002-height.sql', SECOND)
+    t.throws(() => world.run(), { code: 'SQLITE_CORRUPT' })
+    const names = readdirSync(path.dirname(world.file))
+    t.same(
+      names.filter((name) => name.includes('before')),
+      [],
+    )
+  },
+)
 
 t.test('one migration that fails leaves the database as it was, the ones before it included', async (t) => {
   const world = aWorld(t)
