@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, createReadStream, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { checkDatabase, type DatabaseFacts } from '../store/check-database.ts'
 import { openWriter } from '../store/open-database.ts'
@@ -16,7 +16,7 @@ const MIGRATIONS = path.join(PROGRAM_DIR, 'migrations')
 export async function backUp(file: string) {
   const part = `${file}.part`
   try {
-    const { bytes, sha256 } = await download(part)
+    const bytes = await download(part)
     const db = openWriter(part)
     let facts: DatabaseFacts
     try {
@@ -25,6 +25,8 @@ export async function backUp(file: string) {
     } finally {
       db.close()
     }
+    // Of the file as it stays: the check has changed its journal's mode.
+    const sha256 = await sha256Of(part)
     renameSync(part, file)
     return { file, bytes, sha256, ...shown(facts) }
   } finally {
@@ -32,17 +34,15 @@ export async function backUp(file: string) {
   }
 }
 
-async function download(part: string): Promise<{ bytes: number; sha256: string }> {
+async function download(part: string): Promise<number> {
   const access = accessOf()
   const answer = await answered(apiRequest(access, 'GET', '/backup'), access)
   if (answer.statusCode !== 200) answerOf(answer.statusCode ?? 0, await textOf(answer, access))
   const handle = writeNamed(part, () => openSync(part, 'w', 0o600))
-  const hash = createHash('sha256')
   let bytes = 0
   try {
     for await (const chunk of chunksOf(answer, access)) {
       writeSync(handle, chunk)
-      hash.update(chunk)
       bytes += chunk.length
     }
     fsyncSync(handle)
@@ -52,7 +52,13 @@ async function download(part: string): Promise<{ bytes: number; sha256: string }
   const wanted = Number(answer.headers['content-length'])
   if (bytes !== wanted)
     throw new CliFailure(`the backup broke off: got ${bytes} bytes of ${wanted}; run it again`)
-  return { bytes, sha256: hash.digest('hex') }
+  return bytes
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk)
+  return hash.digest('hex')
 }
 
 function shown({ clusters, machines, lastTimeMs, migrations }: DatabaseFacts) {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -58,7 +58,9 @@ t.test(
     const before = tokenIn(await server.fetchCommandLine(FIRST))
     const made = await backUp(file)
     t.equal(made.code, 0, made.stderr)
-    t.match(JSON.parse(made.stdout), { clusters: 1, machines: 2 })
+    const bytes = readFileSync(file)
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    t.match(JSON.parse(made.stdout), { clusters: 1, machines: 2, bytes: bytes.length, sha256 })
     t.equal(statSync(file).mode & 0o777, 0o600)
     t.equal((await backUp(file)).code, 2, 'a file that is there is not overwritten')
 
