@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import type { RestoredBy } from '../policy/cluster/decide-restored.ts'
@@ -46,8 +46,8 @@ export function restoreDatabase(
   const fresh = `${file}.restoring`
   try {
     removeWithLog(fresh)
-    copyFileSync(backup, fresh)
-    if (existsSync(`${backup}-wal`)) copyFileSync(`${backup}-wal`, `${fresh}-wal`)
+    copyForOwner(backup, fresh)
+    if (existsSync(`${backup}-wal`)) copyForOwner(`${backup}-wal`, `${fresh}-wal`)
     const facts = marked(fresh, migrationsDir, by, dataDir)
     const keptAs = setAside(file)
     renameSync(fresh, file)
@@ -131,6 +131,12 @@ function setAside(file: string): string | undefined {
   // A log of the old database beside the new one would be read into it.
   for (const end of ['-wal', '-shm']) if (existsSync(file + end)) renameSync(file + end, kept + end)
   return kept
+}
+
+/** A backup may be kept read-only, or open to all; the copy of it is neither. */
+function copyForOwner(from: string, to: string): void {
+  copyFileSync(from, to)
+  chmodSync(to, 0o600)
 }
 
 function removeWithLog(file: string): void {

@@ -1,0 +1,32 @@
+import { chmodSync, statSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import type { Effect } from '../../src/policy/effect.ts'
+import { restoreDatabase } from '../../src/store/restore.ts'
+import { MIGRATIONS, openStore, scratchDir, type Teardown } from '../support/store-world.ts'
+
+/** A stopped server's data directory, and a backup of its database. */
+async function aBackup(t: Teardown, ...effects: Effect[]) {
+  const dataDir = scratchDir(t)
+  const backup = path.join(scratchDir(t), 'backup.db')
+  const store = openStore(t, dataDir)
+  await store.decide(
+    () => undefined,
+    () => ({ reply: undefined, reason: 'test', effects }),
+  )
+  await store.backup(backup)
+  store.close()
+  return { dataDir, backup, restore: () => restoreDatabase(dataDir, backup, MIGRATIONS, 'restore') }
+}
+
+t.test(
+  'a backup that is kept read-only, or open to all, becomes a database of its owner alone',
+  async (t) => {
+    const { dataDir, backup, restore } = await aBackup(t)
+    for (const mode of [0o400, 0o444, 0o644]) {
+      chmodSync(backup, mode)
+      restore()
+      t.equal(statSync(path.join(dataDir, 'pilotlight.db')).mode & 0o777, 0o600, mode.toString(8))
+    }
+  },
+)
