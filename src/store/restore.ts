@@ -7,6 +7,7 @@ import { DataDirLock } from './data-dir-lock.ts'
 import { DatabaseUnreadable, type Db, openWriter } from './open-database.ts'
 import { readSealed } from './read-sealed.ts'
 import { ServerKey, syncDirectory } from './server-key.ts'
+import { makeDataDir } from './store.ts'
 
 const NAME_A_BACKUP = 'name a file that pilotlight backup wrote'
 
@@ -31,7 +32,7 @@ export interface Restored extends DatabaseFacts {
  * stays under another name; renaming is last, so that a crash leaves one or the other. At the next start the mark
  * freezes every cluster before a socket opens (F15).
  *
- * @throws DataDirInUse, RestoreRefused, MigrationError
+ * @throws DataDirUnusable, DataDirInUse, RestoreRefused, MigrationError
  */
 export function restoreDatabase(
   dataDir: string,
@@ -41,6 +42,7 @@ export function restoreDatabase(
 ): Restored {
   if (!existsSync(backup)) throw new RestoreRefused('no-backup', `${backup} is not there`, NAME_A_BACKUP)
   if (!statSync(backup).isFile()) throw new RestoreRefused('no-backup', `${backup} is no file`, NAME_A_BACKUP)
+  makeDataDir(dataDir)
   const lock = DataDirLock.take(dataDir)
   const file = path.join(dataDir, 'pilotlight.db')
   const fresh = `${file}.restoring`

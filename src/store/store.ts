@@ -58,7 +58,8 @@ export class DataDirUnusable extends Error {
   }
 }
 
-function makeDataDir(dataDir: string): void {
+/** @throws DataDirUnusable */
+export function makeDataDir(dataDir: string): void {
   try {
     makeDirectory(path.resolve(dataDir), 0o700)
     chmodSync(dataDir, 0o700)

@@ -30,3 +30,10 @@ t.test(
     }
   },
 )
+
+t.test('a new host: the data directory is made, for its owner alone', async (t) => {
+  const { backup } = await aBackup(t)
+  const dataDir = path.join(scratchDir(t), 'var', 'data')
+  t.match(restoreDatabase(dataDir, backup, MIGRATIONS, 'take-over'), { machines: 0 })
+  t.equal(statSync(dataDir).mode & 0o777, 0o700)
+})
