@@ -43,6 +43,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'systemctl stop pilotlight && pilotlight restore /backup/pilotlight.db',
     'pilotlight restore --mark',
   ],
+  'token renew': ['systemctl stop pilotlight && pilotlight token renew && systemctl start pilotlight'],
   units: ['pilotlight units ./units'],
   'machine file put': ['pilotlight machine file put node01 etc/rack-position ./rack-position'],
   'machine file list': ['pilotlight machine file list node01'],

@@ -8,6 +8,7 @@ import { addImageCommands } from './image.ts'
 import { addMachineCommands } from './machine.ts'
 import { addRecordCommands } from './records.ts'
 import { addSimulateCommands } from './simulate.ts'
+import { addTokenCommands } from './token.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** Every command, with its options, help and examples; what a command does is loaded when it is called. */
@@ -107,6 +108,7 @@ export function makeProgram(): Command {
   addDhcpCommands(program)
   addRecordCommands(program)
   addBackupCommands(program)
+  addTokenCommands(program)
   addExamples(program)
   return program
 }

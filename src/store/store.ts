@@ -245,7 +245,13 @@ export class Store {
     // The first admin token, for the client commands on this machine; its file is there before its row is.
     if (!secrets.hasAnyToken()) {
       writeSecretFile(path.join(dataDir, 'admin.token'), `${secrets.makeToken('admin', 'admin', nowMs)}\n`)
+      if (this.#downtime !== undefined) this.#noteRenewedToken(nowMs)
     }
+  }
+
+  #noteRenewedToken(atMs: number): void {
+    const data = { by: 'token renew', name: 'admin', role: 'admin' }
+    this.#tables.events.append({ atMs, type: 'token.renewed', data })
   }
 
   #makeView(): View {

@@ -142,7 +142,7 @@ function authorize({ store }: OperatorContext, request: FastifyRequest): void {
       code: 'unauthorized',
       title: 'Unauthorized',
       detail: 'no good bearer token was sent',
-      cure: 'set PILOTLIGHT_TOKEN; the first token is in data_dir/admin.token',
+      cure: 'set PILOTLIGHT_TOKEN; the first token is in data_dir/admin.token (lost: pilotlight token renew, on its host)',
     })
   }
   if (role !== 'admin' && request.routeOptions.config.isForAdmins === true) {
