@@ -1,4 +1,5 @@
 import type { Cluster, Member, RaftService } from '../../model/cluster.ts'
+import type { Machine } from '../../model/machine.ts'
 import { servicesApiOf } from '../../model/services.ts'
 import { mayHaveForgotten } from './founding.ts'
 import { freshGroup } from './leaders.ts'
@@ -13,9 +14,20 @@ export function memberIdOf(machineName: string, incarnation: number): string {
   return `${machineName}.${incarnation}`
 }
 
-/** The incarnation after every earlier one of this machine, over both Raft groups: fresh data means a fresh member. */
-export function freshIncarnation(ownRows: readonly Member[], floor: number): number {
-  return ownRows.reduce((highest, row) => Math.max(highest, row.incarnation), floor) + 1
+/**
+ * The incarnation after every earlier one of this machine, and of any other that had its name, over both Raft groups: fresh
+ * data means a fresh member, and a box that replaces another under its name is one too.
+ */
+export function freshIncarnation(
+  members: readonly Member[],
+  { id, name }: Pick<Machine, 'id' | 'name'>,
+  floor: number,
+): number {
+  return (
+    members
+      .filter((row) => row.machineId === id || machineNameOf(row.memberId) === name)
+      .reduce((highest, row) => Math.max(highest, row.incarnation), floor) + 1
+  )
 }
 
 /** The incarnation inside a member id; undefined when the text is not one of ours. */

@@ -69,7 +69,8 @@ function redeem(
   const ownRows = snapshot.members.filter((member) => member.machineId === machine.id)
   const kept = keptData(cluster, ownRows, snapshot.slots, founding.row)
   const memberId =
-    kept.memberId ?? memberIdOf(machine.name, freshIncarnation(ownRows, cluster.founding.incarnationFloor))
+    kept.memberId ??
+    memberIdOf(machine.name, freshIncarnation(snapshot.members, machine, cluster.founding.incarnationFloor))
   const peers = [
     ...new Set([
       ...snapshot.controlPlaneAddresses,

@@ -20,7 +20,7 @@ export function newMemberId(snapshot: GateSnapshot, service: RaftService): strin
   const floor = snapshot.cluster.founding.incarnationFloor
   // An id from before a restore may have been given in this group too, and forgotten.
   if (other !== undefined && !isKnown && other.incarnation > floor) return other.memberId
-  return memberIdOf(snapshot.machine.name, freshIncarnation(own, floor))
+  return memberIdOf(snapshot.machine.name, freshIncarnation(snapshot.members, snapshot.machine, floor))
 }
 
 /** The row of a member that is on its way in. */

@@ -340,6 +340,24 @@ t.test(
   },
 )
 
+t.test('a replacement of the same name joins under an id that the machine before it never had', async (t) => {
+  const replaced = {
+    machineId: 'm9',
+    memberId: 'node02.1',
+    incarnation: 1,
+    bootId: 'b9',
+    state: 'removed',
+  } as const
+  const probe = aProbe({ list: 'there', listed: ['node01.1'] })
+  const members = [aMember(), aMember(replaced)]
+  const { reply } = decideGate(joiner({ cluster: aFoundedCluster({ probe }), members }), chainfire)
+  t.match(
+    reply,
+    { kind: 'open', action: 'join', memberId: 'node02.2' },
+    'by the old one it would be removed again',
+  )
+})
+
 t.test('IAM is set up once, with one password however often it is tried; later machines skip', async (t) => {
   const steps = [succeeded('chainfire-cluster-join'), succeeded('flaredb-cluster-join')]
   const done = { clusterId: 'c1', service: 'flaredb', state: 'done', epoch: 1 } as const

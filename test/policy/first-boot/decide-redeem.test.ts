@@ -168,6 +168,15 @@ t.test('F9: once founded, everybody joins, the old founder too', async (t) => {
   })
 })
 
+t.test('a machine with the name of an earlier one gets no member id that the earlier one had', async (t) => {
+  const cluster = aFoundedCluster()
+  const earlier = { machineId: 'replaced', memberId: 'node01.4', incarnation: 4, bootId: 'b9' } as const
+  for (const state of ['removed', 'member'] as const)
+    t.match(configOf({ cluster, members: [aMember({ ...earlier, state })] }), { member_id: 'node01.5' })
+  const other = aMember({ ...earlier, memberId: 'node011.4' })
+  t.match(configOf({ cluster, members: [other] }), { member_id: 'node01.1' })
+})
+
 t.test('F9: a persistent member is told to keep its data', async (t) => {
   const cluster = aFoundedCluster({ stateKind: 'persistent' })
   const config = configOf({ cluster, members: [aMember({ bootId: 'b0' })] })
