@@ -127,7 +127,16 @@ function credentialRoute(name: string, service: string): string {
 
 function fileOf(file: string | undefined): unknown {
   if (file === undefined) return undefined
-  const text = readNamed(file, 'a YAML or JSON file').toString()
+  const value = parsed(file, readNamed(file, 'a YAML or JSON file').toString())
+  if (value !== null) return value
+  // The API takes null for the wish to clear, which a file that is still empty does not say.
+  throw new CliFailure(
+    `${file}: got nothing, want YAML or JSON\ncure: cluster set --clear takes a setting away`,
+    EXIT.usage,
+  )
+}
+
+function parsed(file: string, text: string): unknown {
   try {
     return parse(text)
   } catch (error) {

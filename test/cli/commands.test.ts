@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { accessTo, runCli } from '../support/run-cli.ts'
 import { ServerProcess } from '../support/server-process.ts'
+import { scratchDir } from '../support/store-world.ts'
 
 t.test(
   'the client commands against a server: tables, JSON and exit codes',
@@ -154,6 +155,21 @@ t.test(
     }
   },
 )
+
+t.test('2: a file without a value takes no setting away', async (t) => {
+  const nowhere = { PILOTLIGHT_URL: 'http://127.0.0.1:1', PILOTLIGHT_TOKEN: 'x' }
+  const file = path.join(scratchDir(t), 'settings.yaml')
+  for (const text of ['', '\n# not written yet\n', 'null']) {
+    writeFileSync(file, text)
+    for (const option of ['--services-api', '--services', '--extra-config', '--role-config']) {
+      t.strictSame(await runCli(['cluster', 'set', 'prod', option, file], nowhere), {
+        code: 2,
+        stdout: '',
+        stderr: `${file}: got nothing, want YAML or JSON\ncure: cluster set --clear takes a setting away\n`,
+      })
+    }
+  }
+})
 
 t.test('2: a count that is none', { timeout: 120_000 }, async (t) => {
   const nowhere = { PILOTLIGHT_URL: 'http://127.0.0.1:1', PILOTLIGHT_TOKEN: 'x' }
