@@ -4,6 +4,7 @@ import { decideRedeem } from '../../../policy/first-boot/decide-redeem.ts'
 import type { RedeemRequest } from '../../../policy/first-boot/redeem-snapshot.ts'
 import { traceRedeem } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readRedeemSnapshot } from '../../../store/snapshots/redeem.ts'
+import { withChallenge } from '../unauthorized.ts'
 import type { BootContext } from './boot-context.ts'
 import { bootUrlFor } from './boot-settings.ts'
 import { addressOf, bearerOf, clockOf, macOf } from './requests.ts'
@@ -21,7 +22,7 @@ export function addConfigRoute(server: FastifyInstance, context: BootContext): v
     const token = bearerOf(request)
     const nonce = request.headers['pilotlight-nonce']
     if (mac === undefined || address === undefined || token === undefined) {
-      return reply.code(401).send(UNIFORM_REFUSAL)
+      return withChallenge(reply).send(UNIFORM_REFUSAL)
     }
     if (typeof nonce !== 'string' || !/^[0-9a-f]{32}$/i.test(nonce)) {
       return reply.code(400).send({ error: 'Pilotlight-Nonce: want 16 random bytes as 32 hex digits' })
@@ -59,7 +60,7 @@ export function addConfigRoute(server: FastifyInstance, context: BootContext): v
           .header('retry-after', decision.reply.retryAfterSeconds)
           .send({ reason: decision.reason })
       case 'refused':
-        return reply.code(401).send(UNIFORM_REFUSAL)
+        return withChallenge(reply).send(UNIFORM_REFUSAL)
     }
   })
 }

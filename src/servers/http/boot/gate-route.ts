@@ -11,6 +11,7 @@ import type { GateReply, GateRequest, GateSnapshot } from '../../../policy/first
 import { traceGate } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readGateSnapshot } from '../../../store/snapshots/gate.ts'
 import { readUnknownBoot } from '../../../store/snapshots/unknown-boot.ts'
+import { withChallenge } from '../unauthorized.ts'
 import type { BootContext } from './boot-context.ts'
 import { bearerOf, clockOf, macOf } from './requests.ts'
 
@@ -32,7 +33,8 @@ export function addGateRoute(server: FastifyInstance, context: BootContext): voi
     async (request, reply) => {
       const mac = macOf(request.params.mac)
       const bootId = store.bootIdOfReportToken(bearerOf(request) ?? '')
-      if (mac === undefined || bootId === undefined) return reply.code(401).send({ error: 'unauthorized' })
+      if (mac === undefined || bootId === undefined)
+        return withChallenge(reply).send({ error: 'unauthorized' })
       if (!GATED_STEPS.includes(request.params.step)) {
         return reply.code(404).send({
           error: `no gate ${request.params.step.slice(0, 64)}; there are: ${GATED_STEPS.join(', ')}`,
@@ -52,7 +54,7 @@ export function addGateRoute(server: FastifyInstance, context: BootContext): voi
         const decision = await decideOnce(context, mac, bootId, look)
         // It is the time at which the node asked: to a later look it would be slow.
         clockMs = undefined
-        if (decision === undefined) return reply.code(401).send({ error: 'unauthorized' })
+        if (decision === undefined) return withChallenge(reply).send({ error: 'unauthorized' })
         const answer = decision.reply
         const leftMs = deadline - performance.now()
         if (answer.kind === 'shut' && leftMs > 0 && !hungUp.signal.aborted && !context.isStopping()) {

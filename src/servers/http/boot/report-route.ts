@@ -13,6 +13,7 @@ import type { ReportSnapshot } from '../../../policy/first-boot/report-snapshot.
 import { traceReport } from '../../../policy/first-boot/trace-first-boot.ts'
 import { readReportSnapshot } from '../../../store/snapshots/report.ts'
 import { readUnknownBoot } from '../../../store/snapshots/unknown-boot.ts'
+import { withChallenge } from '../unauthorized.ts'
 import type { BootContext } from './boot-context.ts'
 import { readReportBody } from './report-body.ts'
 import { bearerOf, clockOf, macOf } from './requests.ts'
@@ -26,14 +27,14 @@ export function addReportRoute(server: FastifyInstance, context: BootContext): v
   server.post<{ Params: { mac: string } }>('/machines/:mac/reports', async (request, reply) => {
     const mac = macOf(request.params.mac)
     const bootId = store.bootIdOfReportToken(bearerOf(request) ?? '')
-    if (mac === undefined || bootId === undefined) return reply.code(401).send({ error: 'unauthorized' })
+    if (mac === undefined || bootId === undefined) return withChallenge(reply).send({ error: 'unauthorized' })
     const body = readReportBody(request.body)
     if (body === undefined) {
       return reply
         .code(422)
         .send({ error: 'want {"boot_id": "…", "reports": [1 to 256 reports]}', field: 'reports' })
     }
-    if (body.bootId !== bootId) return reply.code(401).send({ error: 'unauthorized' })
+    if (body.bootId !== bootId) return withChallenge(reply).send({ error: 'unauthorized' })
 
     const clockMs = clockOf(request)
     let recorded = 0
@@ -41,7 +42,7 @@ export function addReportRoute(server: FastifyInstance, context: BootContext): v
       if (!entry.ok) return reply.code(422).send({ error: entry.detail, field: entry.field, recorded })
       const { report } = entry
       const decision = await decideOne(context, mac, bootId, report, clockMs)
-      if (decision === undefined) return reply.code(401).send({ error: 'unauthorized' })
+      if (decision === undefined) return withChallenge(reply).send({ error: 'unauthorized' })
       const { reason } = decision
       if (report === 'installed') {
         log.info({ mac, boot: bootId, reason }, 'report: installed')

@@ -14,7 +14,7 @@ export function addressOf(request: FastifyRequest): Ipv4 | undefined {
 
 /** The bearer token of a request, or undefined; longer than any of ours is none of ours. */
 export function bearerOf(request: FastifyRequest): string | undefined {
-  const match = /^Bearer ([A-Za-z0-9._~+/-]{1,512}=*)$/.exec(request.headers.authorization ?? '')
+  const match = /^Bearer ([A-Za-z0-9._~+/-]{1,512}=*)$/i.exec(request.headers.authorization ?? '')
   return match?.[1]
 }
 

@@ -134,7 +134,7 @@ function schemaProblem({ validation, validationContext }: RequestError): Problem
 
 function authorize({ store }: OperatorContext, request: FastifyRequest): void {
   if (OPEN_ROUTES.has(request.routeOptions.url ?? '')) return
-  const token = /^Bearer ([A-Za-z0-9_-]{20,128})$/.exec(request.headers.authorization ?? '')?.[1]
+  const token = /^Bearer ([A-Za-z0-9_-]{20,128})$/i.exec(request.headers.authorization ?? '')?.[1]
   const role = token === undefined ? undefined : store.lists.secrets.roleOf(token)
   if (role === undefined) {
     throw new ProblemError({

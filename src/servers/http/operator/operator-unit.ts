@@ -54,7 +54,7 @@ function isRefusal(reply: { readonly kind: string }): reply is Refusal {
 }
 
 function tokenOf(request: FastifyRequest): string {
-  return /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+  return /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
 }
 
 function callOf(by: string | undefined, request: FastifyRequest, part: string): OperatorCall {

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Refusal } from '../../../policy/refusal.ts'
+import { withChallenge } from '../unauthorized.ts'
 
 /** What a problem document says beside its status (RFC 9457). */
 export interface Problem {
@@ -54,8 +55,7 @@ export function problemOf(refusal: Refusal): ProblemError {
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem) {
-  return reply
-    .code(problem.status)
+  return (problem.status === 401 ? withChallenge(reply) : reply.code(problem.status))
     .type('application/problem+json')
     .send({ type: `urn:pilotlight:problem:${problem.code}`, ...problem })
 }

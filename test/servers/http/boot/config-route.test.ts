@@ -37,7 +37,9 @@ t.test(
     const again = await world.redeem(1, token)
     t.equal(again.status, 200)
     t.ok(first.body.equals(again.body))
-    t.equal((await world.redeem(1, token, { nonce: OTHER_NONCE })).status, 401, 'another nonce')
+    const refused = await world.redeem(1, token, { nonce: OTHER_NONCE })
+    t.equal(refused.status, 401, 'another nonce')
+    t.equal(refused.headers['www-authenticate'], 'Bearer realm="pilotlight"', 'RFC 9110 §15.5.2')
 
     const { provisioning } = JSON.parse(first.body.toString())
     const reported = await world.ask(1, '/machines/02-00-00-00-00-01/reports', {

@@ -75,7 +75,9 @@ t.test(
 
 t.test('401 without a good report token, 404 for a gate that is not there', async (t) => {
   const { world, nodes, gate } = await setUp(t)
-  t.equal((await gate(1, '', { authorization: 'Bearer nonsense' })).status, 401)
+  const refused = await gate(1, '', { authorization: 'Bearer nonsense' })
+  t.equal(refused.status, 401)
+  t.equal(refused.headers['www-authenticate'], 'Bearer realm="pilotlight"', 'RFC 9110 §15.5.2')
   t.equal((await gate(1, '', nodes[1]?.headers)).status, 401, "another machine's token")
   const unknown = await world.ask(1, '/machines/02-00-00-00-00-01/gates/lunch', {
     headers: nodes[0]?.headers ?? {},

@@ -40,6 +40,24 @@ t.test('one report with its boot_id beside its fields is a report', async (t) =>
   t.equal((await report({ boot_id: bootId, ...started(1) })).status, 200)
 })
 
+t.test(
+  'RFC 9110 §15.5.2: a 401 says which scheme is wanted, and §11.1: any case of it is taken',
+  async (t) => {
+    const { bootId, headers, report } = await setUp(t)
+    const body = { boot_id: bootId, reports: [started(1)] }
+    const challenge = 'Bearer realm="pilotlight"'
+    for (const [answer, what] of [
+      [await report(body, { headers: {} }), 'no token'],
+      [await report({ ...body, boot_id: '00000000-0000-4000-8000-000000000000' }), 'another boot'],
+      [await report(body, { url: '/machines/02-00-00-00-00-02/reports' }), 'another machine'],
+    ] as const) {
+      t.equal(answer.headers['www-authenticate'], challenge, what)
+    }
+    const authorization = headers.authorization.replace('Bearer', 'bearer')
+    t.equal((await report(body, { headers: { authorization } })).status, 200)
+  },
+)
+
 t.test("401: no token, a foreign one, another boot's, another machine's URL", async (t) => {
   const { bootId, headers, report } = await setUp(t)
   const body = { boot_id: bootId, reports: [started(1)] }

@@ -41,6 +41,7 @@ t.test('every route wants a good token but the two health checks', async (t) => 
     ]) {
       const response = await fetch(`${base}${url}`, { headers: { ...headers } })
       t.equal(response.status, 401, url)
+      t.equal(response.headers.get('www-authenticate'), 'Bearer realm="pilotlight"', 'RFC 9110 §15.5.2')
       t.match(response.headers.get('content-type'), 'application/problem+json')
       t.match(await response.json(), { code: 'unauthorized', cure: String })
     }
@@ -48,6 +49,14 @@ t.test('every route wants a good token but the two health checks', async (t) => 
   t.equal((await fetch(`${base}/healthz`)).status, 200)
   t.equal((await fetch(`${base}/readyz`)).status, 200)
   t.equal((await call('GET', '/api/v1/machines')).status, 200)
+})
+
+t.test('RFC 9110 §11.1: the name of the scheme is taken in any case', async (t) => {
+  const { base, token } = await setUp(t)
+  for (const scheme of ['bearer', 'BEARER']) {
+    const headers = { authorization: `${scheme} ${token}` }
+    t.equal((await fetch(`${base}/api/v1/machines`, { headers })).status, 200, scheme)
+  }
 })
 
 t.test('/readyz is red with a list of what stops machines from booting', async (t) => {
