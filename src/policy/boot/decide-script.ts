@@ -12,7 +12,7 @@ import { attemptFor } from './attempt.ts'
 import { TOKEN_CAP_MS, TOKEN_LIFE_MS } from './boot-token.ts'
 import { chooseScript, isClusterHeldWhole, PARKING_SENTENCES, type ParkingReason } from './choose-script.ts'
 import { type BootImageFacts, imageToBoot } from './image-to-boot.ts'
-import { mayRearm, REARM_MS, type Rearm } from './may-rearm.ts'
+import { armedAgain, mayRearm, type Rearm } from './may-rearm.ts'
 import { heldByUs, rearmEffects } from './rearm-effects.ts'
 import { renderImageScript, renderLocalDiskScript, renderParkingScript } from './script-text.ts'
 
@@ -79,11 +79,8 @@ function scriptFor(asked: ScriptSnapshot, request: ScriptRequest): Decision<Scri
     const effects = [...parked.effects, ...heldByUs(before, rearm.reason, rearm.detail, nowMs)]
     return { ...parked, reason: rearm.reason, effects }
   }
-  // Allowed to boot again without a person: as if somebody had armed it just now.
   const isRearmed = before !== undefined && rearm.kind === 'yes'
-  const machine: Machine | undefined = isRearmed
-    ? { ...before, state: 'armed', armedUntilMs: nowMs + REARM_MS }
-    : before
+  const machine = isRearmed ? armedAgain(before, nowMs) : before
   const snapshot: ScriptSnapshot = machine === undefined ? asked : { ...asked, machine }
   const image = imageToBoot(snapshot)
   const choice = chooseScript({

@@ -63,6 +63,11 @@ export function mayRearm(
   return { kind: 'hold', reason: 'boot-loop', detail: `${tried} boots in 30 minutes, none became ready` }
 }
 
+/** The machine as if somebody had armed it just now. */
+export function armedAgain(machine: Machine, nowMs: number): Machine {
+  return { ...machine, state: 'armed', armedUntilMs: nowMs + REARM_MS }
+}
+
 /** True for a machine whose earlier boots have a say in whether it boots again; of all others nobody need read them. */
 export function mayAskToRearm({ acceptedAs, bootMode, state }: Machine): boolean {
   return acceptedAs !== undefined && bootMode === 'netboot' && REBOOTED.has(state)

@@ -19,7 +19,8 @@ export interface ScriptPlace extends AddressSettings {
   readonly imageQueuePlace?: number
 }
 
-const RECENT_BOOTS = 8
+/** As many of its last boots as say whether it goes round in a circle. */
+export const RECENT_BOOTS = 8
 const DEFAULT_LEASE_SECONDS = 3600
 
 /** Reads what the choice of a boot script needs. */

@@ -19,9 +19,9 @@ t.before(async () => {
 })
 t.teardown(() => server.stop())
 
-async function explained({ name }: TestMachine): Promise<Section> {
+async function explained({ name }: TestMachine, wanted = 'config'): Promise<Section> {
   const { sections } = await server.api<{ sections: readonly Section[] }>('GET', `/machines/${name}/explain`)
-  return sections.find(({ section }) => section === 'config')!
+  return sections.find(({ section }) => section === wanted)!
 }
 
 const finding = ({ steps }: Section, rule: string) => steps.find((step) => step.rule === rule)?.finding
@@ -78,6 +78,31 @@ t.test(
     await server.api('POST', '/machines/node02/arm')
     t.equal((await explained(joiner)).summary, 'it would get bootstrap false, epoch 1, member node02.1')
     t.match(await redeem(joiner), { bootstrap: false, bootstrap_epoch: 1, member_id: 'node02.1' })
+  },
+)
+
+t.test(
+  'a machine that boots again without a person is told of as that, and is given just that',
+  async (t) => {
+    const script = await explained(joiner, 'script')
+    t.match(script.summary, /^it would boot image test:.*: rearmed$/)
+    t.match(finding(script, 're-arm'), /^yes: /)
+    t.equal((await explained(joiner)).summary, 'it would get bootstrap false, epoch 1, member node02.1')
+    t.match(await redeem(joiner), { bootstrap: false, member_id: 'node02.1' })
+
+    t.match(
+      finding(await explained(founder, 'script'), 're-arm'),
+      /^no/,
+      'a second founding is a person’s word',
+    )
+    await server.api('PATCH', '/clusters/prod', { rearm: 'manual' })
+    const manual = await explained(joiner, 'script')
+    t.match(manual.summary, /^it would wait: an earlier boot took its configuration; arm it again/)
+    t.match(finding(manual, 're-arm'), /^no/)
+    await server.api('PATCH', '/clusters/prod', { rearm: 'same-identity' })
+    await redeem(joiner)
+    const loop = await explained(joiner, 'script')
+    t.match(loop.summary, /^it would be held: 3 boots in 30 minutes, none became ready/)
   },
 )
 

@@ -1,6 +1,7 @@
 import type { Machine } from '../../../model/machine.ts'
 import { UNSPECIFIED } from '../../../net/ipv4.ts'
 import { imageToBoot } from '../../../policy/boot/image-to-boot.ts'
+import { armedAgain } from '../../../policy/boot/may-rearm.ts'
 import type { Decision } from '../../../policy/decision.ts'
 import { type ForeseenRedeem, foreseeRedeem } from '../../../policy/first-boot/foresee-redeem.ts'
 import type {
@@ -12,6 +13,7 @@ import { readBootImageFacts } from '../../../store/snapshots/image.ts'
 import { readRedeemSnapshot } from '../../../store/snapshots/redeem.ts'
 import { runningLeasesOf } from './explain-machine-script.ts'
 import type { ExplainSection } from './explain-section.ts'
+import { foreseeRearm } from './foresee-rearm.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** What of a configuration is worth showing; the rest is the operator's own, and one field is a secret. */
@@ -40,8 +42,10 @@ const FOUNDING_SENTENCES: Readonly<Record<string, string>> = {
 }
 
 /** What the machine's next redemption of its configuration would be answered, and what its current boot was given. */
-export function explainMachineConfig(context: OperatorContext, machine: Machine): ExplainSection {
+export function explainMachineConfig(context: OperatorContext, asked: Machine): ExplainSection {
   const { store, imageLimits } = context
+  const isRearmed = foreseeRearm(context, asked).kind === 'yes'
+  const machine = isRearmed ? armedAgain(asked, store.nowMs()) : asked
   const [mac] = machine.macs
   if (mac === undefined) return { section: 'config', summary: 'the machine has no MAC', steps: [] }
   const address = runningLeasesOf(store, machine)[0]?.address ?? machine.reservedAddress

@@ -1,11 +1,18 @@
 import type { Lease } from '../../../model/lease.ts'
 import type { Machine } from '../../../model/machine.ts'
-import { chooseScript, isClusterHeldWhole, PARKING_SENTENCES } from '../../../policy/boot/choose-script.ts'
+import {
+  chooseScript,
+  isClusterHeldWhole,
+  PARKING_SENTENCES,
+  type ScriptChoice,
+} from '../../../policy/boot/choose-script.ts'
 import { imageToBoot } from '../../../policy/boot/image-to-boot.ts'
+import { armedAgain, type Rearm } from '../../../policy/boot/may-rearm.ts'
 import { diskMemberOf } from '../../../policy/machine/disk-member.ts'
 import { readBootImageFacts } from '../../../store/snapshots/image.ts'
 import { isInstalled } from '../../../store/snapshots/script.ts'
 import type { ExplainSection } from './explain-section.ts'
+import { foreseeRearm } from './foresee-rearm.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 /** The leases that the machine has now, of all its MACs. */
@@ -18,10 +25,10 @@ export function runningLeasesOf(store: OperatorContext['store'], machine: Machin
 }
 
 /** What the machine's boot script would be, were it asked for from the machine's own lease now. */
-export function explainMachineScript(
-  { store, imageLimits }: OperatorContext,
-  machine: Machine,
-): ExplainSection {
+export function explainMachineScript(context: OperatorContext, asked: Machine): ExplainSection {
+  const { store, imageLimits } = context
+  const rearm = foreseeRearm(context, asked)
+  const machine = rearm.kind === 'yes' ? armedAgain(asked, store.nowMs()) : asked
   const running = runningLeasesOf(store, machine)
   const { facts, attempt, nowMs, isHeldWhole, isMemberOnDisk, hasSystem } = store.peek((view) => ({
     hasSystem: isInstalled(view, machine),
@@ -54,26 +61,42 @@ export function explainMachineScript(
   })
   const imageName = typeof image === 'string' ? image : `${image.name}:${image.version} (${image.id})`
   const armed =
-    machine.armedUntilMs === undefined
+    asked.armedUntilMs === undefined
       ? 'not armed'
-      : `armed until ${new Date(machine.armedUntilMs).toISOString()}${machine.armedUntilMs <= nowMs ? ', which is over' : ''}`
+      : `armed until ${new Date(asked.armedUntilMs).toISOString()}${asked.armedUntilMs <= nowMs ? ', which is over' : ''}`
   return {
     section: 'script',
-    summary:
-      choice.kind === 'parking'
-        ? `it would wait: ${PARKING_SENTENCES[choice.reason]}`
-        : `it would boot ${choice.kind === 'image' ? `image ${imageName}` : 'the local disk'}: ${choice.reason}`,
+    summary: summaryOf(choice, rearm, imageName),
     steps: [
-      { rule: 'state', finding: machine.state },
+      { rule: 'state', finding: asked.state },
       { rule: 'boot mode', finding: machine.bootMode },
       { rule: 'arm', finding: armed },
+      { rule: 're-arm', finding: REARM_SENTENCES[rearm.kind] },
       { rule: 'image', finding: imageName },
       { rule: 'cluster', finding: machine.clusterId ?? 'none' },
       {
         rule: 'lease',
         finding: running.map((lease) => `${lease.address} (${lease.mac})`).join(', ') || 'none runs',
       },
-      { rule: 'answer', finding: `${choice.kind}: ${choice.reason}` },
+      { rule: 'answer', finding: answerOf(choice, rearm) },
     ],
   }
+}
+
+const REARM_SENTENCES: { readonly [Kind in Rearm['kind']]: string } = {
+  yes: 'yes: without a person, as what it was accepted as',
+  no: 'no: it boots its image by an operator’s arm alone',
+  hold: 'no: it would be held until an operator has looked',
+}
+
+function summaryOf(choice: ScriptChoice, rearm: Rearm, imageName: string): string {
+  if (rearm.kind === 'hold') return `it would be held: ${rearm.detail}`
+  if (choice.kind === 'parking') return `it would wait: ${PARKING_SENTENCES[choice.reason]}`
+  if (choice.kind === 'local-disk') return `it would boot the local disk: ${choice.reason}`
+  return `it would boot image ${imageName}: ${rearm.kind === 'yes' ? 'rearmed' : choice.reason}`
+}
+
+function answerOf({ kind, reason }: ScriptChoice, rearm: Rearm): string {
+  if (rearm.kind === 'hold') return `parking: ${rearm.reason}`
+  return `${kind}: ${kind === 'image' && rearm.kind === 'yes' ? 'rearmed' : reason}`
 }
