@@ -1,4 +1,4 @@
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ApiListen } from '../../../config/config.ts'
 import { printable } from '../../../net/bytes.ts'
 import { Conflict } from '../../../store/conflict.ts'
@@ -46,15 +46,7 @@ export async function startOperatorServer(
   context: OperatorContext,
   where: ApiListen,
 ): Promise<FastifyInstance> {
-  const server = fastify({
-    bodyLimit: 1024 * 1024,
-    forceCloseConnections: true,
-    logger: false,
-    // A value is what was sent: made to fit, null would become an empty text, and take nothing away; a misspelt field
-    // would be dropped, and the caller told that all is done.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
-  })
-  server.setErrorHandler((error: RequestError, request, reply) => {
+  const answerError = (error: RequestError, request: FastifyRequest, reply: FastifyReply) => {
     const problem = error instanceof ProblemError ? error : schemaProblem(error)
     if (problem !== undefined) return sendProblem(reply, problem.problem)
     if (error instanceof StoreUnavailable) {
@@ -88,7 +80,20 @@ export async function startOperatorServer(
       title: status >= 500 ? 'Internal error' : 'Bad request',
       detail,
     })
+  }
+  const server = fastify({
+    bodyLimit: 1024 * 1024,
+    forceCloseConnections: true,
+    // The longest name of an image with its version, and more.
+    routerOptions: { maxParamLength: 255 },
+    // What is wrong with a path before it has a route.
+    frameworkErrors: answerError,
+    logger: false,
+    // A value is what was sent: made to fit, null would become an empty text, and take nothing away; a misspelt field
+    // would be dropped, and the caller told that all is done.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   })
+  server.setErrorHandler(answerError)
   server.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {
       status: 404,
