@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { accessOf, call } from './api-client.ts'
 import { secondsOf } from './duration.ts'
+import { printGone } from './print-gone.ts'
 
 interface CallAnswer {
   readonly notes: readonly string[]
@@ -108,9 +109,10 @@ export function addClusterCallCommands(cluster: Command): void {
   cluster
     .command('delete <cluster>')
     .description('close it for ever; no machine may be left')
-    .action(async (name: string) => {
+    .option('--json', 'print JSON')
+    .action(async (name: string, options) => {
       await call('DELETE', `/clusters/${encodeURIComponent(name)}`)
-      console.log(`${name} is gone`)
+      printGone(name, options)
     })
 }
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { graphSvg } from '../model/graph-svg.ts'
 import { graphDot, serviceGraph } from '../model/service-graph.ts'
 import { call } from './api-client.ts'
@@ -59,6 +59,7 @@ export function addClusterHealthCommands(cluster: Command): void {
     .command('graph [name]')
     .description('what waits for what among the services; with a cluster: marked by its health (SVG)')
     .option('--format <format>', 'json, dot or svg', 'json')
+    .addOption(new Option('--json', 'the format json').conflicts('format'))
     .option('--output <file>', 'write it to a file')
     .action(async (name: string | undefined, { format, output }: { format: string; output?: string }) => {
       const text = await graphText(name, format)

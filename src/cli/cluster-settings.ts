@@ -106,19 +106,26 @@ export function addClusterSettingCommands(cluster: Command): void {
       'the value of the Authorization header, from a file: no argument, environment or log holds it',
     )
     .requiredOption('--file <file>', 'a file with one line, as in Bearer TOKEN; - is standard input')
-    .action(async (name: string, service: string, { file }: { file: string }) => {
+    .option('--json', 'print JSON')
+    .action(async (name: string, service: string, { file, json }: { file: string; json?: boolean }) => {
       const text = file === '-' ? readFileSync(0, 'utf8') : readNamed(file, 'a file').toString()
       const authorization = text.replace(/\r?\n$/, '')
       await call('PUT', credentialRoute(name, service), { authorization })
-      console.log(`${service} of ${name} is asked with it from now on`)
+      tellCredential(name, service, true, json)
     })
   credential
     .command('drop <cluster> <service>')
     .description('ask a service without one')
-    .action(async (name: string, service: string) => {
+    .option('--json', 'print JSON')
+    .action(async (name: string, service: string, { json }: { json?: boolean }) => {
       await call('DELETE', credentialRoute(name, service))
-      console.log(`${service} of ${name} is asked without one from now on`)
+      tellCredential(name, service, false, json)
     })
+}
+
+function tellCredential(cluster: string, service: string, credential: boolean, json?: boolean): void {
+  if (json === true) console.log(JSON.stringify({ cluster, service, credential }, null, 2))
+  else console.log(`${service} of ${cluster} is asked ${credential ? 'with it' : 'without one'} from now on`)
 }
 
 function credentialRoute(name: string, service: string): string {

@@ -98,10 +98,12 @@ export function addClusterCommands(program: Command): void {
     .command('wait <name>')
     .description('wait until the cluster is ready (exit code 4 when the time is up)')
     .option('--timeout <time>', 'how long to wait', '30m')
+    .option('--json', 'print JSON')
     .action(async (name: string, options) => {
       const deadline = Date.now() + secondsOf(options.timeout) * 1000
       for (;;) {
         const answer = await call<ClusterAnswer>('GET', `/clusters/${encodeURIComponent(name)}`)
+        if (answer.ready && options.json === true) return console.log(JSON.stringify(answer, null, 2))
         if (answer.ready)
           return console.log(
             `cluster ${name}: ready, ${answer.ready_control_plane} of ${answer.expected_control_plane}`,

@@ -12,6 +12,7 @@ export interface InitOptions {
   readonly interface?: string
   readonly stdout?: boolean
   readonly force?: boolean
+  readonly json?: boolean
 }
 
 /** `pilotlight init`: writes a configuration for the likeliest link, with every choice commented. */
@@ -24,6 +25,9 @@ export function init(options: InitOptions): void {
     return
   }
   write(options.config, text, options.force === true)
+  const flag = options.config === INSTALLED_FILE ? '' : ` --config ${options.config}`
+  const next = ['assets install', 'doctor', 'serve'].map((command) => `pilotlight ${command}${flag}`)
+  if (options.json === true) return console.log(JSON.stringify(written(options.config, link, next), null, 2))
   console.log(
     `wrote ${options.config}: machines will be served on ${link.name} (${link.address}/${link.prefixBits})`,
   )
@@ -32,9 +36,11 @@ export function init(options: InitOptions): void {
       `${link.name} has the default route: if another DHCP server leases addresses there, set dhcp.mode to proxy (pilotlight doctor looks for one)`,
     )
   }
-  const flag = options.config === INSTALLED_FILE ? '' : ` --config ${options.config}`
-  const next = ['assets install', 'doctor', 'serve'].map((command) => `pilotlight ${command}${flag}`)
   console.log(`next: read it, then: ${next.join(' && ')}`)
+}
+
+function written(config: string, { name, address, prefixBits, leadsOut }: Link, next: readonly string[]) {
+  return { config, interface: name, address: `${address}/${prefixBits}`, has_default_route: leadsOut, next }
 }
 
 function write(file: string, text: string, overwrites: boolean): void {

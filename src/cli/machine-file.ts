@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { call } from './api-client.ts'
 import { readNamed } from './named-file.ts'
+import { printGone } from './print-gone.ts'
 import { printTable } from './table.ts'
 
 interface FileAnswer {
@@ -51,9 +52,10 @@ export function addMachineFileCommands(machine: Command): void {
   file
     .command('remove <machine> <path>')
     .description('take a file away')
-    .action(async (ref: string, path: string) => {
+    .option('--json', 'print JSON')
+    .action(async (ref: string, path: string, options) => {
       await call('DELETE', `${route(ref)}?path=${encodeURIComponent(path)}`)
-      console.log(`${path} is gone`)
+      printGone(path, options)
     })
 }
 

@@ -6,6 +6,7 @@ import { addMachineFileCommands } from './machine-file.ts'
 import { addPacketsCommand } from './machine-packets.ts'
 import { printBoots } from './print-boots.ts'
 import { diagnosisOf, printDiagnosis } from './print-diagnosis.ts'
+import { printGone } from './print-gone.ts'
 import { printFacts, printTable } from './table.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -142,9 +143,10 @@ export function addMachineCommands(program: Command): void {
   machine
     .command('delete <machine>')
     .description('forget a machine')
-    .action(async (ref: string) => {
+    .option('--json', 'print JSON')
+    .action(async (ref: string, options) => {
       await call('DELETE', route(ref))
-      console.log(`${ref} is gone`)
+      printGone(ref, options)
     })
 
   addPacketsCommand(machine)

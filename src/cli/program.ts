@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { addBackupCommands } from './backup.ts'
 import { addClusterCommands } from './cluster.ts'
 import { addFleetCommands } from './cluster-calls.ts'
@@ -23,6 +23,7 @@ export function makeProgram(): Command {
     .command('serve')
     .description('run the server (without a configuration: loopback only, DHCP off)')
     .option('--config <file>', 'the configuration; default /etc/pilotlight/pilotlight.yaml when it is there')
+    .option('--json', 'log one JSON object a line, whatever log.format says')
     .action(async (options) => (await import('./serve.ts')).serve(options))
 
   program
@@ -32,6 +33,7 @@ export function makeProgram(): Command {
     .option('--interface <name>', 'the provisioning link; default: the likeliest one')
     .option('--stdout', 'print it instead')
     .option('--force', 'overwrite a file that is there')
+    .addOption(new Option('--json', 'print JSON').conflicts('stdout'))
     .action(async (options) => (await import('./init.ts')).init(options))
 
   program

@@ -7,9 +7,9 @@ import { configOf, PROGRAM_DIR } from './program-dir.ts'
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 /** `pilotlight serve`: runs until SIGTERM or SIGINT, then stops in order; a second signal stops at once. */
-export async function serve(options: { readonly config?: string }): Promise<void> {
+export async function serve(options: { readonly config?: string; readonly json?: boolean }): Promise<void> {
   const config = configOf(options.config)
-  const log = loggerOf(config.log)
+  const log = loggerOf(options.json === true ? { ...config.log, format: 'json' } : config.log)
   if (config.file === undefined) {
     log.warn(
       { next: 'pilotlight init' },

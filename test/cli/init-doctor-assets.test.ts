@@ -137,6 +137,8 @@ t.test('init: overwrites nothing unasked, and says what there is', { timeout: 12
   })
   t.equal(readFileSync(file, 'utf8'), 'mine')
   t.equal((await runCli(['init', '--config', file, '--force'])).code, 0)
+  const said = await runCli(['init', '--config', file, '--force', '--json'])
+  t.match(JSON.parse(said.stdout), { config: file, interface: String, address: /\/\d+$/, next: [String] })
   t.equal(readFileSync(file, 'utf8'), written)
 })
 
