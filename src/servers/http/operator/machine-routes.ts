@@ -44,10 +44,7 @@ export function addMachineRoutes(server: FastifyInstance, context: OperatorConte
   server.patch<ByRef & { Body: Static<typeof MachineBody> }>(
     '/api/v1/machines/:ref',
     { schema: { body: MachineBody } },
-    async (request) => {
-      existing(context, request.params.ref)
-      return register(context, request, request.params.ref, wishOf(request.body, store))
-    },
+    (request) => register(context, request, request.params.ref, wishOf(request.body, store)),
   )
 
   server.get<ByRef>('/api/v1/machines/:ref/boots', async (request) => {
@@ -88,7 +85,11 @@ async function register(
   const reply = await operatorUnit(
     context,
     request,
-    (view) => readRegistrationSnapshot(view, place, ref, wish),
+    (view) => {
+      // Deleted meanwhile: without its machine an edit would be a registration.
+      const isGone = ref !== undefined && findMachine(view, ref) === undefined
+      return isGone ? undefined : readRegistrationSnapshot(view, place, ref, wish)
+    },
     (snapshot) => decideRegistration(snapshot, wish),
   )
   if (reply === undefined) throw notFound('machine', ref ?? '')

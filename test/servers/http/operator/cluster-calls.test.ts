@@ -74,6 +74,32 @@ t.test('the same call with its key again gets the same answer and changes nothin
   })
 })
 
+t.test(
+  'a rename repeated with its key gets the same answer, though nobody has the old name any more',
+  async (t) => {
+    const { call, machine } = await setUp(t)
+    const first = await call('PATCH', `/machines/${machine}`, { name: 'renamed' }, 'key-1')
+    t.match(first, { status: 200, body: { name: 'renamed' } })
+    t.strictSame(await call('PATCH', `/machines/${machine}`, { name: 'renamed' }, 'key-1'), first)
+    t.match(await call('PATCH', `/machines/${machine}`, { name: 'renamed' }, 'key-2'), { status: 404 })
+  },
+)
+
+t.test('an edit that meets a deletion registers no machine anew', async (t) => {
+  const { call } = await setUp(t)
+  const machine = { name: 'spare', macs: ['02:00:00:00:0a:01'], role: 'worker' }
+  for (let round = 0; round < 20; round += 1) {
+    t.equal((await call('POST', '/machines', machine)).status, 201)
+    const [deleted, edited] = await Promise.all([
+      call('DELETE', '/machines/spare'),
+      call('PATCH', '/machines/spare', { ...machine, serial: 'S1' }),
+    ])
+    t.equal(deleted.status, 204)
+    t.ok([200, 404].includes(edited.status), String(edited.status))
+    t.equal((await call('GET', '/machines/spare')).status, 404, `after ${edited.status}`)
+  }
+})
+
 t.test('only the state of one service is given up by a move of the founding', async (t) => {
   const { call, machine, cluster } = await setUp(t)
   const url = `/clusters/${cluster}/founding/move`
