@@ -58,16 +58,19 @@ export function addClusterCallRoutes(server: FastifyInstance, context: OperatorC
     request: FastifyRequest<ByName>,
     decide: (picture: ClusterPicture) => Decision<ClusterReply>,
   ) {
-    const cluster = findCluster(store.lists, request.params.name)
-    if (cluster === undefined) throw notFound('cluster', request.params.name)
-    await context.prober.probeNow(cluster.id)
+    const { name } = request.params
+    const known = findCluster(store.lists, name)
+    if (known !== undefined) await context.prober.probeNow(known.id)
     const reply = await operatorUnit(
       context,
       request,
-      (view) => readPicture(view, cluster.id, view.nowMs),
+      (view) => {
+        const cluster = findCluster(view, name)
+        return cluster && readPicture(view, cluster.id, view.nowMs)
+      },
       (picture) => decide(picture),
     )
-    if (reply === undefined) throw notFound('cluster', request.params.name)
+    if (reply === undefined) throw notFound('cluster', name)
     context.prober.soon()
     return { cluster_id: reply.clusterId, notes: reply.notes }
   }

@@ -85,6 +85,14 @@ t.test(
   },
 )
 
+t.test('a deletion repeated with its key gets the same answer', async (t) => {
+  const { call } = await setUp(t)
+  t.equal((await call('POST', '/clusters', { name: 'idle', expected_control_plane: 1 })).status, 201)
+  t.equal((await call('DELETE', '/clusters/idle', undefined, 'key-1')).status, 204)
+  t.equal((await call('DELETE', '/clusters/idle', undefined, 'key-1')).status, 204)
+  t.match(await call('DELETE', '/clusters/idle', undefined, 'key-2'), { status: 404 })
+})
+
 t.test('an edit that meets a deletion registers no machine anew', async (t) => {
   const { call } = await setUp(t)
   const machine = { name: 'spare', macs: ['02:00:00:00:0a:01'], role: 'worker' }
