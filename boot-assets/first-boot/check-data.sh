@@ -92,7 +92,8 @@ case $marker_epoch:$marker_life:$own_life:$EPOCH in
 *[!0-9:]* | *::* | :* | *:) foreign "holds a marker that cannot be read" ;;
 esac
 [ "$marker_cluster" = "$CLUSTER_ID" ] || foreign "holds data of another cluster ($marker)"
-[ "$marker_node" = "${MEMBER_ID%.*}" ] || foreign "holds data of another machine ($marker)"
+# A machine that was renamed has data of its earlier name, which the configuration then names.
+[ "$marker_node" = "${MEMBER_ID%.*}" ] || [ "$marker_member" = "$keep_data" ] || foreign "holds data of another machine ($marker)"
 # The configuration of an installed system is as old as its installation: what its own services wrote since is of that
 # member or of a later one.
 is_own_since() {

@@ -46,6 +46,11 @@ t.test('a new file system is empty', async (t) => {
 
 const KEPT: readonly (readonly [string, string, object])[] = [
   ['the data that the configuration names', 'c1:2:node01.3', { KEEP_DATA_chainfire: 'node01.3' }],
+  [
+    'the data that the configuration names by an earlier name of the machine',
+    'c1:2:old-name.3',
+    { KEEP_DATA_chainfire: 'old-name.3' },
+  ],
   ['what an installed system wrote since its installation', 'c1:2:node01.3', { INSTALLED: '1' }],
   ['the same, in a later life and epoch', 'c1:3:node01.4', { INSTALLED: '1' }],
   ['any data of this machine while the cluster is frozen', 'c1:1:node01.1', { KEEP_DATA_chainfire: 'any' }],

@@ -2,7 +2,14 @@ import type { Member, RaftService } from '../../model/cluster.ts'
 import { mayFollow } from '../cluster/follow-epoch.ts'
 import { mayHaveForgotten } from '../cluster/founding.ts'
 import { knownLeader } from '../cluster/leaders.ts'
-import { isForgotten, isInByItsWord, neverSeenIn, proves, readMarker } from '../cluster/membership.ts'
+import {
+  isForgotten,
+  isInByItsWord,
+  type Marker,
+  neverSeenIn,
+  proves,
+  readMarker,
+} from '../cluster/membership.ts'
 import type { GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { joinPassage } from './join-passage.ts'
 import { joiningRow } from './joining-row.ts'
@@ -18,12 +25,11 @@ export function resumeOrAside(
   const { cluster, machine, slot } = snapshot
   const { epoch } = cluster.founding
   const marker = readMarker(request.marker)
-  const isOwn = marker?.clusterId === cluster.id && marker.memberId.startsWith(`${machine.name}.`)
   const isForeign = shut(
     'foreign-data',
     'its data directory holds the data of another member, cluster or epoch',
   )
-  if (marker === undefined || !isOwn) return isForeign
+  if (marker === undefined || !isOwnData(snapshot, service, marker)) return isForeign
   const row = ownRows(snapshot, service).find((candidate) => proves(marker, candidate, cluster.id))
   // A member id is given once, so it proves more than the epoch: after F18 the row's may be younger than the marker's.
   if (row?.epoch === epoch) {
@@ -74,6 +80,16 @@ function isFoundedSinceRestore({ cluster, serviceFoundings }: GateSnapshot): boo
 /** The row that the tables should have: it joined in another boot, and counts as a member. */
 function forgottenRow(snapshot: GateSnapshot, service: RaftService, memberId: string): Member {
   return { ...joiningRow(snapshot, service, memberId), bootId: '', state: 'member', confirmedBy: 'report' }
+}
+
+/** By the id of one of its lives, or by its name where that life was forgotten; a machine that was renamed has ids of both. */
+export function isOwnData(snapshot: GateSnapshot, service: RaftService, marker: Marker): boolean {
+  const { cluster, machine } = snapshot
+  if (marker.clusterId !== cluster.id) return false
+  return (
+    marker.memberId.startsWith(`${machine.name}.`) ||
+    ownRows(snapshot, service).some((row) => row.memberId === marker.memberId)
+  )
 }
 
 /** The machine's rows in this service, of all its lives. */

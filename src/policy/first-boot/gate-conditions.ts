@@ -4,7 +4,7 @@ import { servicesOf } from '../../model/services.ts'
 import { isFounderBoot, mayHaveForgotten } from '../cluster/founding.ts'
 import { freshGroup, knownLeader } from '../cluster/leaders.ts'
 import { isFromBeforeRestore, machineNameOf, proves, readMarker, rowsInGroup } from '../cluster/membership.ts'
-import { ownRows, resumeOrAside } from './data-passage.ts'
+import { isOwnData, ownRows, resumeOrAside } from './data-passage.ts'
 import type { GateRequest, GateSnapshot } from './gate-snapshot.ts'
 import { heldBefore } from './holds.ts'
 import { joinPassage } from './join-passage.ts'
@@ -41,15 +41,15 @@ export function passageThrough(snapshot: GateSnapshot, request: GateRequest): Pa
 
 /** F17: only what exists comes up again; the marker says in which epoch. */
 function frozenPassage(snapshot: GateSnapshot, request: GateRequest): Passage {
-  const { cluster, machine } = snapshot
+  const { cluster } = snapshot
   const isShut = shut('cluster-frozen', 'the cluster is frozen; an operator must decide')
   if (cluster.founding.frozenFrom !== 'founded' && cluster.founding.frozenFrom !== 'lost') return isShut
   const service = raftServiceOf(request.step)
   if (service === undefined)
     return isIamDone(snapshot) ? { kind: 'free-pass', action: 'skip', epoch: cluster.founding.epoch } : isShut
   const marker = readMarker(request.marker)
-  const isOwn = marker?.clusterId === cluster.id && marker.memberId.startsWith(`${machine.name}.`)
-  if (marker === undefined || !isOwn || marker.epoch < cluster.founding.epoch) return isShut
+  if (marker === undefined || !isOwnData(snapshot, service, marker)) return isShut
+  if (marker.epoch < cluster.founding.epoch) return isShut
   const row = ownRows(snapshot, service).find((candidate) => proves(marker, candidate, cluster.id))
   return { kind: 'free-pass', action: 'resume', epoch: marker.epoch, ...(row === undefined ? {} : { row }) }
 }

@@ -62,6 +62,24 @@ t.test('a member by its own word goes on with its data, also after all lost powe
   )
 })
 
+t.test(
+  'a member that was renamed goes on with its data, which has its earlier name; another’s stays foreign',
+  async (t) => {
+    const machine = aMachine({ id: 'm2', name: 'web02', state: 'first-boot', currentBootId: 'b2' })
+    const members = [aMember(), aMember({ ...own, bootId: 'b1' })]
+    const dark = aFoundedCluster({ probe: aProbe({ result: 'no-leader' }), stateKind: 'persistent' })
+    const frozen = {
+      ...dark,
+      founding: { ...dark.founding, state: 'frozen', frozenFrom: 'founded' },
+    } as const
+    for (const cluster of [dark, frozen]) {
+      const replyTo = (marker: string) => decideGate(node02({ cluster, machine, members }), ask(marker)).reply
+      t.match(replyTo('c1:1:node02.1'), { kind: 'open', action: 'resume', memberId: 'node02.1' })
+      t.match(replyTo('c1:1:node01.1'), { kind: 'shut' })
+    }
+  },
+)
+
 t.test('who was never seen in asks the leader once more, under the id that it has', async (t) => {
   const row = aMember({ ...own, state: 'removed', confirmedBy: 'list' })
   const listed = (names: readonly string[]) =>
