@@ -19,6 +19,11 @@ export function isIoError(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_IOERR')
 }
 
+/** True when there was no room, or the user's share of it was used up. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'SQLITE_FULL'].includes(codeOf(error))
+}
+
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code ?? '')
 }

@@ -8,6 +8,7 @@ import { carryOut } from './carry-out.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { DataDirLock } from './data-dir-lock.ts'
 import { Decider } from './decide.ts'
+import { isDiskFull } from './disk-trouble.ts'
 import { FreshBytes } from './fresh-bytes.ts'
 import { LastTimeFile } from './last-time-file.ts'
 import { LogSync } from './log-sync.ts'
@@ -58,6 +59,17 @@ export class DataDirUnusable extends Error {
   }
 }
 
+/** There is no room for what a start writes. */
+export class DataDirFull extends Error {
+  readonly code = 'data-dir-full'
+  readonly cure = 'free space there, or set data_dir (PILOTLIGHT_DATA_DIR) to another disk'
+  constructor(dataDir: string, cause: unknown) {
+    super(`data_dir ${dataDir}: its disk is full, want room to start (${(cause as Error).message})`, {
+      cause,
+    })
+  }
+}
+
 /** @throws DataDirUnusable */
 export function makeDataDir(dataDir: string): void {
   try {
@@ -89,16 +101,17 @@ export class Store {
   readonly #checkpointer: Checkpointer
   readonly #listeners = new Set<(effects: readonly Effect[]) => void>()
 
-  /** @throws DataDirUnusable, DataDirInUse, DatabaseUnreadable, MigrationError, ServerKeyUnusable */
+  /** @throws DataDirUnusable, DataDirFull, DataDirInUse, DatabaseUnreadable, MigrationError, ServerKeyUnusable */
   static open(options: StoreOptions): Store {
     const { dataDir } = options
-    makeDataDir(dataDir)
-    const lock = DataDirLock.take(dataDir)
+    let lock: DataDirLock | undefined
     try {
+      makeDataDir(dataDir)
+      lock = DataDirLock.take(dataDir)
       return new Store(options, lock)
     } catch (error) {
-      lock.release()
-      throw error
+      lock?.release()
+      throw isDiskFull(error) ? new DataDirFull(dataDir, error) : error
     }
   }
 

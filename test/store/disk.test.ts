@@ -141,6 +141,29 @@ t.test(
 )
 
 t.test(
+  'a start on a full disk says which disk, and the cure',
+  { skip: isRoot ? false : 'a disk of its own size needs root', timeout: 120_000 },
+  async (t) => {
+    // Full at the lock, and in the midst of the first migration.
+    for (const size of ['4k', '100k']) {
+      const server = new ServerProcess(t, {
+        prefix: ({ dataDir }) => [
+          ...['/usr/bin/unshare', '--mount', 'sh', '-c'],
+          `mkdir -p "$0" && mount -t tmpfs -o size=${size} tmpfs "$0" && exec "$@"`,
+          dataDir,
+        ],
+      })
+      server.spawn()
+      t.same(await server.ended(), { code: 1, signal: null }, size)
+      const said = server.output.join('\n')
+      t.match(said, `data_dir ${server.dataDir}: its disk is full`, size)
+      t.match(said, /cure: free space/, size)
+      t.notMatch(said, /\n {4}at /, 'no stack: it is no bug')
+    }
+  },
+)
+
+t.test(
   'a disk that is full when the server key is made leaves no half of one, which no later start would take',
   { skip: isRoot ? false : 'a disk of its own size needs root' },
   async (t) => {
