@@ -108,6 +108,11 @@ t.test('parked: what only waits for its turn, and what this server itself held, 
       cure: /machine arm node01/,
     })
   t.match(parked('address-not-leased'), { cure: /which network port/ })
+  t.match(
+    parked('not-accepted'),
+    { cure: /^pilotlight machine add NODE --mac 02:00:00:00:00:01$/ },
+    'a command that the CLI takes: its name is not settled yet',
+  )
   t.end()
 })
 

@@ -26,6 +26,9 @@ export const LOADING_CAUSES: readonly Cause[] = [
     cure(c) {
       if (parkingRow(c)?.key === 'image-queue')
         return 'it goes on by itself; to send to more at a time raise boot.max_streams, or put nginx in front (docs/nginx-images.conf)'
+      // The name that it was given when it was seen is not the one that it is to have.
+      if (parkingRow(c)?.key === 'not-accepted')
+        return `pilotlight machine add NODE --mac ${c.snapshot.machine.macs[0]}`
       const command = /\((pilotlight [^)]*)\)/.exec(sentenceOf(parkingRow(c)?.key ?? ''))?.[1]
       const { name } = c.snapshot.machine
       return command === undefined ? 'check which network port it boots from' : withName(command, name)
