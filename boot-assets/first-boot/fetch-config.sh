@@ -51,8 +51,12 @@ redeem() {
     401) refused=$((refused + 1)) ;;
     esac
     say "the configuration was not given (status $status, try $tries)"
-    if [ "$refused" -ge "$MAX_REFUSALS" ] || [ "$tries" -ge "$MAX_TRIES" ]; then
+    if [ "$refused" -ge "$MAX_REFUSALS" ]; then
       say "giving up: the token was refused $refused times; arm the machine again and reboot it"
+      exit 1
+    fi
+    if [ "$tries" -ge "$MAX_TRIES" ]; then
+      say "giving up after $tries tries: no answer of use (status $status); see pilotlight explain, and the boot HTTP port of $1"
       exit 1
     fi
     if [ "$tries" -lt 5 ]; then sleep 2; else sleep 10; fi

@@ -185,7 +185,7 @@ t.test(
       ),
       {
         code: 1,
-        output: /giving up/,
+        output: /giving up after 3 tries: no answer of use \(status 000\).*boot HTTP port/,
       },
     )
     await nothingRan(t, world)
