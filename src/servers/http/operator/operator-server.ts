@@ -35,8 +35,13 @@ declare module 'fastify' {
   }
 }
 
-/** What Fastify adds to an error; the last two where a schema refused the request. */
-type RequestError = Error & { statusCode?: number; validation?: unknown; validationContext?: string }
+/** What Node and Fastify add to an error; the last two where a schema refused the request. */
+type RequestError = Error & {
+  code?: string
+  statusCode?: number
+  validation?: unknown
+  validationContext?: string
+}
 
 const OPEN_ROUTES = new Set(['/healthz', '/readyz'])
 const READS = new Set(['GET', 'HEAD'])
@@ -70,8 +75,9 @@ export async function startOperatorServer(
       })
     }
     const status = error.statusCode ?? 500
-    if (status >= 500)
-      context.log.error({ err: error, url: printable(request.url) }, 'operator request failed')
+    const url = printable(request.url)
+    if (isHangUp(error, request)) context.log.info({ url, why: error.message }, 'an operator hung up')
+    else if (status >= 500) context.log.error({ err: error, url }, 'operator request failed')
     const code = status >= 500 ? 'internal-error' : 'bad-request'
     const detail = status >= 500 ? 'an internal error; the log has it' : error.message
     return sendProblem(reply, {
@@ -128,6 +134,11 @@ export async function startOperatorServer(
   addDhcpRoute(server, context)
   await listen(server, 'the API', 'api.listen', where)
   return server
+}
+
+/** True when the connection went before the request was there whole. */
+function isHangUp({ code }: RequestError, { raw }: FastifyRequest): boolean {
+  return code === 'ECONNRESET' && raw.destroyed && !raw.complete
 }
 
 /** What a schema refused; an unknown field first, since a value beside it may be meant for another one. */

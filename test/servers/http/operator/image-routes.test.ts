@@ -97,7 +97,7 @@ t.test('a path of the server is imported, and files that are named one by one', 
 })
 
 t.test('an upload that is cut off is not offered and leaves nothing', async (t) => {
-  const { call, tarball, names, base, headers } = await setUp(t)
+  const { world, call, tarball, names, base, headers } = await setUp(t)
   const tar = tarball('cut')
   const request = http.request(`${base}/images/uploads?name=cut`, {
     method: 'POST',
@@ -110,6 +110,9 @@ t.test('an upload that is cut off is not offered and leaves nothing', async (t) 
   await until(() => names('staging').length === 0)
   t.strictSame(names('blobs'), [])
   t.match(await call('GET', '/images'), { body: { items: [] } })
+  const told = () => world.logged.filter(({ url }) => String(url).includes('name=cut'))
+  await until(() => told().length > 0)
+  t.match(told(), [{ level: 30, msg: 'an operator hung up' }], 'which is no fault of the server')
 })
 
 t.test('an upload that is refused in its midst is told why, by an API client and by ours', async (t) => {
