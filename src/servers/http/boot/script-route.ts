@@ -66,7 +66,8 @@ export function addScriptRoutes(server: FastifyInstance, context: BootContext): 
         (snapshot) => traceScript(snapshot, wanted, decideScript(snapshot, wanted)),
       )
       // It keeps its place by asking again, and until it has asked for its kernel.
-      const waits = decision.reason === 'image-queue' || (decision.reason === 'armed' && streams.waiting > 0)
+      const isForImage = decision.reply.kind === 'script' && decision.reply.bootId !== undefined
+      const waits = decision.reason === 'image-queue' || (isForImage && streams.waiting > 0)
       if (waits && !wanted.isHead) streams.join(address, performance.now())
       log.info(
         { mac, address, reason: decision.reason, serial: printable(String(request.query.serial ?? '')) },

@@ -41,6 +41,28 @@ t.test('with them an armed machine gets its image and a token, from its own leas
   t.ok((await world.events()).includes('boot.foreign-address'))
 })
 
+t.test(
+  'a machine that may have its image keeps its place until it asks for it, armed by whoever',
+  async (t) => {
+    const world = await setUp(t)
+    const { streams } = world.delivery
+    // The founder that is not founded yet never boots by itself; the second machine does.
+    await world.redeem(1, (await world.fetchScript(1)).token)
+    streams.join('192.0.2.1', performance.now())
+    const { token } = await world.fetchScript(2)
+    t.equal(streams.waiting, 2, 'armed by an operator')
+    await world.redeem(2, token)
+    for (const address of ['192.0.2.1', world.addressOf(2)]) {
+      const admission = streams.admit(address, performance.now())
+      if (admission.kind === 'admitted') admission.leave()
+    }
+    streams.join('192.0.2.1', performance.now())
+    t.match((await world.fetchScript(2)).text, /^kernel /m)
+    t.ok((await world.events()).includes('machine.rearmed'))
+    t.equal(streams.waiting, 2, 'armed again without a person')
+  },
+)
+
 t.test('HEAD tells the length and mints no token', async (t) => {
   const world = await setUp(t)
   const head = await world.ask(1, world.scriptPath(1), { method: 'HEAD' })
