@@ -8,6 +8,7 @@ import { DatabaseUnreadable, type Db, openWriter } from './open-database.ts'
 import { readSealed } from './read-sealed.ts'
 import { ServerKey, syncDirectory } from './server-key.ts'
 import { makeDataDir } from './store.ts'
+import { EventsTable } from './tables/events.ts'
 
 const NAME_A_BACKUP = 'name a file that pilotlight backup wrote'
 
@@ -95,6 +96,7 @@ function marked(file: string, migrationsDir: string, by: RestoredBy, dataDir: st
     const facts = checkDatabase(db, file, migrationsDir)
     checkKey(db, dataDir)
     db.prepare("INSERT OR REPLACE INTO server_meta (key, value) VALUES ('restored_by', ?)").run(by)
+    new EventsTable(db).leap()
     db.pragma('wal_checkpoint(TRUNCATE)')
     return facts
   } finally {

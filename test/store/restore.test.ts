@@ -37,3 +37,29 @@ t.test('a new host: the data directory is made, for its owner alone', async (t) 
   t.match(restoreDatabase(dataDir, backup, MIGRATIONS, 'take-over'), { machines: 0 })
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
 })
+
+t.test('who reads the events misses none of a restored database, and hears what may be lost', async (t) => {
+  const told = (type: string): Effect => ({
+    kind: 'append-event',
+    event: { atMs: 1, type, data: {} } as never,
+  })
+  const { dataDir, restore } = await aBackup(t, told('test.before'))
+  const lost = openStore(t, dataDir)
+  await lost.decide(
+    () => undefined,
+    () => ({ reply: undefined, reason: 'test', effects: [told('test.lost'), told('test.lost')] }),
+  )
+  const read = lost.lists.events.lastSeq()
+  lost.close()
+  restore()
+
+  const store = openStore(t, dataDir)
+  await store.decide(
+    () => undefined,
+    () => ({ reply: undefined, reason: 'test', effects: [told('test.after')] }),
+  )
+  t.match(store.lists.events.after(read, 10), [{ type: 'test.after' }])
+  t.ok(store.lists.events.droppedTo() > read, 'what was written since the backup is told of as dropped')
+  t.ok(store.lists.events.droppedTo() < store.lists.events.lastSeq())
+  store.close()
+})

@@ -39,10 +39,13 @@ export function mayRearm(
   nowMs: number,
 ): Rearm {
   const { acceptedAs } = machine
-  if (acceptedAs === undefined || cluster === undefined || !mayAskToRearm(machine)) return { kind: 'no' }
+  if (acceptedAs === undefined || cluster === undefined || !mayAskToRearm(machine, nowMs))
+    return { kind: 'no' }
   if (cluster.settings.rearm === 'manual') return { kind: 'no' }
   const { state, holderMachineId, isRearmPaused, frozenFrom } = cluster.founding
-  const isFounding = (state === 'granted' || state === 'doubtful') && holderMachineId === machine.id
+  const isHolder = (state === 'granted' || state === 'doubtful') && holderMachineId === machine.id
+  // Whoever was armed and did not come before the cluster was founded might found it now.
+  const isFounding = isHolder || (state === 'open' && AWAITED.has(machine.state))
   const isFrozen = state === 'frozen' && frozenFrom !== 'founded' && frozenFrom !== 'lost'
   if (isFounding || isFrozen || state === 'closed' || isRearmPaused) return { kind: 'no' }
   if ((cluster.held && cluster.holdStep === undefined) || (fleet !== undefined && fleet.step === undefined)) {
@@ -69,8 +72,15 @@ export function armedAgain(machine: Machine, nowMs: number): Machine {
 }
 
 /** True for a machine whose earlier boots have a say in whether it boots again; of all others nobody need read them. */
-export function mayAskToRearm({ acceptedAs, bootMode, state }: Machine): boolean {
-  return acceptedAs !== undefined && bootMode === 'netboot' && REBOOTED.has(state)
+export function mayAskToRearm(
+  { acceptedAs, bootMode, state, armedUntilMs }: Machine,
+  nowMs: number,
+): boolean {
+  if (acceptedAs === undefined || bootMode !== 'netboot') return false
+  // An arm that nobody used leaves it as it was before: a hall that is dark for longer comes back by itself too.
+  const isArmOver = armedUntilMs !== undefined && armedUntilMs <= nowMs
+  return REBOOTED.has(state) || (isArmOver && AWAITED.has(state))
 }
 
 const REBOOTED: ReadonlySet<Machine['state']> = new Set(['ready', 'first-boot', 'failed'])
+const AWAITED: ReadonlySet<Machine['state']> = new Set(['armed', 'booting'])

@@ -31,7 +31,9 @@ export function readScriptSnapshot(view: View, place: ScriptPlace, request: Scri
   const token = Buffer.from(view.freshBytes()).toString('base64url')
   const subnet = place.subnets.find((candidate) => cidrContains(candidate.cidr, request.address))
   const recentBoots =
-    machine !== undefined && mayAskToRearm(machine) ? view.attempts.ofMachine(machine.id, RECENT_BOOTS) : []
+    machine !== undefined && mayAskToRearm(machine, nowMs)
+      ? view.attempts.ofMachine(machine.id, RECENT_BOOTS)
+      : []
   return {
     nowMs,
     hasCluster: machine?.clusterId !== undefined,

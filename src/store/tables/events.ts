@@ -6,6 +6,9 @@ import { given, type Row } from './rows.ts'
 /** `server_meta`: the highest `seq` that was ever dropped. */
 const DROPPED_TO = 'events_dropped_to'
 
+/** More than any database has given since its last backup. */
+const LEAP = 1_000_000_000
+
 /** The event feed: appended, never changed; what is old is dropped. */
 export class EventsTable {
   readonly #statements
@@ -24,6 +27,10 @@ export class EventsTable {
         ) AS open_boot
         FROM event WHERE seq > ? ORDER BY seq LIMIT ?`),
       drop: db.prepare('DELETE FROM event WHERE seq = ?'),
+      begin: db.prepare(`
+        INSERT INTO sqlite_sequence (name, seq)
+        SELECT 'event', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event')`),
+      leap: db.prepare("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'event'"),
       droppedTo: db.prepare(`SELECT value FROM server_meta WHERE key = '${DROPPED_TO}'`).pluck(),
       noteDropped: db.prepare(`
         INSERT INTO server_meta (key, value) VALUES ('${DROPPED_TO}', @seq)
@@ -61,12 +68,26 @@ export class EventsTable {
 
   drop(seqs: readonly number[]): void {
     for (const seq of seqs) this.#statements.drop.run(seq)
-    this.#statements.noteDropped.run({ seq: String(Math.max(...seqs)) })
+    this.#noteDropped(Math.max(...seqs))
+  }
+
+  /**
+   * For a database that was restored: the next event's number is beyond all that the lost one may have given, so that no
+   * reader of the feed passes it over, and what lies between counts as dropped.
+   */
+  leap(): void {
+    this.#statements.begin.run()
+    this.#statements.leap.run(LEAP)
+    this.#noteDropped(this.lastSeq())
   }
 
   /** Up to this `seq` the feed may have gaps; 0: nothing was ever dropped. Who reads on from before it is told. */
   droppedTo(): number {
     return Number(this.#statements.droppedTo.get() ?? 0)
+  }
+
+  #noteDropped(seq: number): void {
+    this.#statements.noteDropped.run({ seq: String(seq) })
   }
 }
 

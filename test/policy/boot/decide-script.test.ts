@@ -265,6 +265,29 @@ t.test('a machine that was ready boots again without a person, as the same machi
 })
 
 t.test(
+  're-arm: an arm that nobody used does not keep a machine from coming back after a dark hour',
+  async (t) => {
+    const cluster = aFoundedCluster()
+    for (const state of ['armed', 'booting'] as const) {
+      const machine = { ...unarmed(state), acceptedAs, armedUntilMs: NOW - 1 }
+      const { reason, effects } = decideScript(snapshot({ machine, cluster }), back)
+      t.equal(reason, 'rearmed', state)
+      t.equal(effectsOf(effects, 'mint-boot-token').length, 1)
+      const other = decideScript(snapshot({ machine, cluster }), { ...back, uuid: 'u2' })
+      t.match(effectsOf(other.effects, 'hold-machine'), [{ reason: 'identity' }])
+      const never = { ...unarmed(state), armedUntilMs: NOW - 1 }
+      t.equal(decideScript(snapshot({ machine: never, cluster }), back).reason, 'arm-expired', 'a first boot')
+      const open = aFoundedCluster({ founding: { ...cluster.founding, state: 'open' } })
+      t.equal(
+        decideScript(snapshot({ machine, cluster: open }), back).reason,
+        'arm-expired',
+        'it might found',
+      )
+    }
+  },
+)
+
+t.test(
   're-arm: at another port of the relay, or of none, it is held; where none was known nothing is compared',
   async (t) => {
     const cluster = aFoundedCluster()

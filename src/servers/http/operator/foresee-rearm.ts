@@ -9,8 +9,9 @@ import type { OperatorContext } from './operator-context.ts'
  */
 export function foreseeRearm({ store }: OperatorContext, machine: Machine): Rearm {
   const { acceptedAs, clusterId } = machine
-  if (acceptedAs === undefined || !mayAskToRearm(machine)) return { kind: 'no' }
+  if (acceptedAs === undefined) return { kind: 'no' }
   return store.peek((view) => {
+    if (!mayAskToRearm(machine, view.nowMs)) return { kind: 'no' }
     const lease = view.leases
       .ofMac(acceptedAs.mac)
       .find(({ state, expiresAtMs }) => state === 'active' && expiresAtMs > view.nowMs)

@@ -5,6 +5,7 @@ import { Conflict } from '../../../store/conflict.ts'
 import { StoreUnavailable } from '../../../store/disk-trouble.ts'
 import { listen } from '../listen.ts'
 import { addBackupRoutes } from './backup-routes.ts'
+import { refuseDeepBodies } from './body-depth.ts'
 import { addBootRoutes } from './boot-routes.ts'
 import { addClusterCallRoutes } from './cluster-call-routes.ts'
 import { addClusterRoutes } from './cluster-routes.ts'
@@ -114,6 +115,7 @@ export async function startOperatorServer(
   })
 
   refuseUnreadQueries(server)
+  refuseDeepBodies(server)
 
   addHealthRoutes(server, context)
   addMachineRoutes(server, context)
