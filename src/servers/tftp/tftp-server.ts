@@ -45,7 +45,7 @@ export class TftpServer {
             localAddress,
             count: workers,
             cacheBytes,
-            onDeath: (error) => log.error({ err: error }, 'a TFTP thread died and is replaced'),
+            onDeath: (error) => log.error({ err: error }, 'a TFTP thread died with its transfers'),
           }))
     this.#desk = new RequestDesk({
       options,

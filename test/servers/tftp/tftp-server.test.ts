@@ -328,6 +328,41 @@ t.test('a thread that dies takes its transfers with it, and is replaced', async 
   t.match(await next.ended, { end: { kind: 'sent' } })
 })
 
+t.test(
+  'threads come with the transfers that need them, and go when they have had none for a while',
+  async (t) => {
+    const { TransferWorkers } = await import('../../../src/servers/tftp/transfer-workers.ts')
+    const workers = new TransferWorkers({
+      localAddress: TFTP_SERVER,
+      count: 2,
+      cacheBytes: 1_000_000,
+      onDeath: (error) => t.fail(String(error)),
+      idleMs: 200,
+    })
+    t.teardown(() => workers.close())
+    t.equal(workers.size, 0)
+    const client = await RawClient.open(t)
+    const to = { address: clientAddress(1), port: client.socket.address().port }
+    const terms = { blockBytes: 512, window: 1, timeoutMs: 1000, accepted: new Map() }
+    const fetched = async () => {
+      const { ended } = workers.begin({ to, fileBytes: Buffer.alloc(10), terms })
+      t.match(await client.next(), { kind: 'data', block: 1 })
+      client.send(ackPacket(1), client.peerPort)
+      return (await ended).end.kind
+    }
+    t.equal(await fetched(), 'sent')
+    t.equal(await fetched(), 'sent')
+    t.equal(workers.size, 1, 'one after the other needs one')
+    const unheard = { address: clientAddress(2), port: to.port }
+    const three = [1, 2, 3].map(() => workers.begin({ to: unheard, fileBytes: Buffer.alloc(10), terms }))
+    t.equal(workers.size, 2, 'no more than there may be')
+    for (const { abort } of three) abort('enough')
+    await Promise.all(three.map(({ ended }) => ended))
+    while (workers.size > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    t.equal(await fetched(), 'sent', 'and comes again')
+  },
+)
+
 t.test('a file that is not there is an error that the client sees with its code', async (t) => {
   const world = await serveTftp(t, {})
   const wish = { server: TFTP_SERVER, port: world.port, file: 'none', localAddress: clientAddress(1) }
