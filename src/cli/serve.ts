@@ -22,7 +22,7 @@ export async function serve(options: { readonly config?: string; readonly json?:
   const why = await Promise.race([signalled(), app.failed])
   if (why instanceof Error) {
     log.fatal({ err: why }, 'stopping at once: the disk cannot be trusted')
-    process.exit(EXIT.failed)
+    process.exit(EXIT.diskUntrusted)
   }
   log.info({ signal: why }, 'stopping')
   stopAtOnceWhenAskedAgain()

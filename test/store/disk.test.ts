@@ -55,13 +55,13 @@ t.test(
 )
 
 t.test(
-  'a sync that fails ends the server: no ACK, exit code 1, and it says why',
+  'a sync that fails ends the server: no ACK, exit code 5, and it says why',
   { skip: straceMissing() ?? false, timeout: 120_000 },
   async (t) => {
     const server = await withMachine(t)
     await attachStrace(t, server.pid, '-e', 'inject=fdatasync,fsync:error=EIO')
     await t.rejects(server.lease(MAC, 'os', { timeoutMs: 3_000 }))
-    t.same(await server.ended(), { code: 1, signal: null })
+    t.same(await server.ended(), { code: 5, signal: null })
     const fatal = server.logged.find(({ level }) => level === 60)
     t.match(fatal, { level: 60, msg: /the disk cannot be trusted/, err: { code: 'store-unavailable' } })
     const db = new Database(path.join(server.dataDir, 'pilotlight.db'), { readonly: true })
@@ -80,7 +80,7 @@ t.test(
     let holds = 0
     // The log is moved after 1,024 commits at the latest.
     while (holds < 3000 && (await holdAnswered(server))) holds += 1
-    t.same(await server.ended(), { code: 1, signal: null }, `after ${holds} changes`)
+    t.same(await server.ended(), { code: 5, signal: null }, `after ${holds} changes`)
     t.ok(holds > 900, 'what was written before was answered')
     const fatal = server.logged.find(({ level }) => level === 60)
     t.match(fatal, { msg: /the disk cannot be trusted/, err: { code: 'store-unavailable' } })
