@@ -17,6 +17,8 @@ export function upload<Answer>(wish: Upload, access: ApiAccess = accessOf()): Pr
     const request = apiRequest(access, 'POST', wish.route, {
       'content-type': wish.contentType,
       'content-length': wish.bytes,
+      // A server that is to close the connection does so at once after a refusal, which is lost then: we still send.
+      connection: 'keep-alive',
     })
     const body = Readable.from(counted(wish), { objectMode: false })
     request.on('response', async (response) => {
