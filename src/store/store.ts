@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs'
+import { closeSync, openSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import type { Mac } from '../net/mac.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { Effect } from '../policy/effect.ts'
 import { carryOut } from './carry-out.ts'
 import { Checkpointer } from './checkpoint.ts'
+import { DataDirFull, makeDataDir } from './data-dir.ts'
 import { DataDirLock } from './data-dir-lock.ts'
 import { Decider } from './decide.ts'
 import { isDiskFull } from './disk-trouble.ts'
 import { FreshBytes } from './fresh-bytes.ts'
 import { LastTimeFile } from './last-time-file.ts'
 import { LogSync } from './log-sync.ts'
-import { makeDirectory } from './make-directory.ts'
 import { migrate } from './migrate.ts'
 import { type Db, openReader, openWriter, syncByHand } from './open-database.ts'
 import { readSealed } from './read-sealed.ts'
@@ -47,37 +47,6 @@ export interface StoreOptions {
   /** Called when the disk cannot be trusted any more; the process must stop serving and exit. */
   readonly onFatal: (error: Error) => void
   readonly clocks?: ClockSources
-}
-
-/** The data directory cannot be made, or is another user's. */
-export class DataDirUnusable extends Error {
-  readonly code = 'data-dir-unusable'
-  readonly cure = 'run as the user who owns it, or set data_dir (PILOTLIGHT_DATA_DIR) to another directory'
-  constructor(dataDir: string, cause: unknown) {
-    const got = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    super(`data_dir ${dataDir}: got ${got}, want a directory of this user's own`, { cause })
-  }
-}
-
-/** There is no room for what a start writes. */
-export class DataDirFull extends Error {
-  readonly code = 'data-dir-full'
-  readonly cure = 'free space there, or set data_dir (PILOTLIGHT_DATA_DIR) to another disk'
-  constructor(dataDir: string, cause: unknown) {
-    super(`data_dir ${dataDir}: its disk is full, want room to start (${(cause as Error).message})`, {
-      cause,
-    })
-  }
-}
-
-/** @throws DataDirUnusable */
-export function makeDataDir(dataDir: string): void {
-  try {
-    makeDirectory(path.resolve(dataDir), 0o700)
-    chmodSync(dataDir, 0o700)
-  } catch (error) {
-    throw new DataDirUnusable(dataDir, error)
-  }
 }
 
 /** Everything that Pilotlight remembers, behind one way to change it. */

@@ -41,7 +41,7 @@ t.test('a new host: the data directory is made, for its owner alone', async (t) 
 t.test('who reads the events misses none of a restored database, and hears what may be lost', async (t) => {
   const told = (type: string): Effect => ({
     kind: 'append-event',
-    event: { atMs: 1, type, data: {} } as never,
+    event: { atMs: 1, type, data: {} },
   })
   const { dataDir, restore } = await aBackup(t, told('test.before'))
   const lost = openStore(t, dataDir)
