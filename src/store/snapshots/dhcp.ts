@@ -36,7 +36,9 @@ export function readDhcpSnapshot(
     latestAttempt,
     loaderSends: machine === undefined ? undefined : recent.loaderSends(machine.id, nowMs),
     declinesInForce:
-      messageType === 'decline' && mac !== undefined ? view.leases.declinesInForce(mac, nowMs) : undefined,
+      messageType === 'decline' && mac !== undefined
+        ? view.quarantines.declinesInForce(mac, nowMs)
+        : undefined,
     newMachinesInLastMinute: mayBeDiscovered ? view.machines.discoveredSince(nowMs - MINUTE_MS) : undefined,
     told: recent.told,
     verdicts: recent.verdicts,
@@ -68,6 +70,6 @@ function factsAt(view: View, address: Ipv4): AddressFacts {
     reservedFor: view.machines.reservedFor(address),
     lease: view.leases.atAddress(address),
     offer: view.offers.at(address),
-    quarantinedUntilMs: view.leases.quarantinedUntilMs(address),
+    quarantinedUntilMs: view.quarantines.untilMs(address),
   }
 }

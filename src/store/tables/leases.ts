@@ -6,9 +6,9 @@ import { LeaseIndex } from './lease-index.ts'
 import { LEASE_COLUMNS, leaseOf, optionalLease } from './lease-row.ts'
 import type { Offers } from './offers.ts'
 import { PoolMap } from './pool-map.ts'
+import type { QuarantinesTable } from './quarantines.ts'
 import { RowCache } from './row-cache.ts'
 import type { Row } from './rows.ts'
-import { WholeIndex } from './whole-index.ts'
 
 /** Bound by position, as all that a storm of machines writes: a name costs a look into the object, and a string. */
 const PUT = `
@@ -47,15 +47,6 @@ const HELD = `
 /** Never-leased addresses that are looked at for one client; all of them offered or reserved is a flood. */
 const MOST_PROBES = 1024
 
-/** An address that nobody gets for a while, and the client that found it taken. */
-export interface Quarantine {
-  readonly subnet: string
-  readonly address: Ipv4
-  readonly mac: Mac
-  readonly untilMs: number
-  readonly why: 'declined' | 'answered-probe'
-}
-
 /** What a walk through a pool must know beside the pool. */
 export interface PoolWalk {
   readonly nowMs: number
@@ -66,20 +57,21 @@ export interface PoolWalk {
   isHeld(lease: Lease): boolean
 }
 
-/** Leases and quarantined addresses. What is read for every message is remembered: see `RowCache`. */
+/** Leases. What is read for every message is remembered: see `RowCache`. */
 export class LeasesTable {
   readonly #pools = new Map<string, PoolMap>()
   readonly #offers: Offers
+  readonly #quarantines: QuarantinesTable
   readonly #mostCached: number
   /** By subnet and MAC. */
   readonly #byClient = new Map<string, RowCache<Mac, Lease>>()
   readonly #byAddress: RowCache<Ipv4, Lease>
   readonly #index: LeaseIndex | undefined
-  readonly #quarantinedUntil: WholeIndex<Ipv4, number> | undefined
   readonly #statements
 
-  constructor(db: Db, offers: Offers, mostCached: number) {
+  constructor(db: Db, offers: Offers, quarantines: QuarantinesTable, mostCached: number) {
     this.#offers = offers
+    this.#quarantines = quarantines
     this.#mostCached = mostCached
     this.#byAddress = new RowCache(mostCached)
     this.#statements = {
@@ -102,26 +94,16 @@ export class LeasesTable {
       remove: db.prepare('DELETE FROM lease WHERE address_no = ?'),
       ended: db.prepare(ENDED),
       leasedIn: db.prepare('SELECT address_no FROM lease WHERE address_no BETWEEN ? AND ?').pluck(),
-      quarantinedUntil: db.prepare('SELECT until_ms FROM quarantine WHERE address = ?').pluck(),
-      quarantine: db.prepare(
-        'INSERT OR REPLACE INTO quarantine (subnet, address, until_ms, why, mac) VALUES (@subnet, @address, @untilMs, @why, @mac)',
-      ),
-      declines: db
-        .prepare("SELECT count(*) FROM quarantine WHERE mac = ? AND until_ms > ? AND why = 'declined'")
-        .pluck(),
       held: db.prepare(HELD).pluck(),
       rowsOfMacs: db.prepare('SELECT mac, count(*) FROM lease GROUP BY mac').raw(),
       rowsAt: db.prepare('SELECT address_no FROM lease').pluck(),
-      quarantinedIn: db.prepare('SELECT address FROM quarantine WHERE subnet = ? AND until_ms > ?').pluck(),
-      quarantines: db.prepare('SELECT address, until_ms FROM quarantine').raw(),
     }
-    const { rowsOfMacs, rowsAt, quarantines } = this.#statements
+    const { rowsOfMacs, rowsAt } = this.#statements
     if (mostCached === 0) return
     this.#index = new LeaseIndex({
       macs: () => rowsOfMacs.all() as [Mac, number][],
       addresses: () => rowsAt.all() as number[],
     })
-    this.#quarantinedUntil = new WholeIndex(() => quarantines.all() as [Ipv4, number][])
   }
 
   byMac(subnet: string, mac: Mac): Lease | undefined {
@@ -187,27 +169,6 @@ export class LeasesTable {
     }
   }
 
-  quarantinedUntilMs(address: Ipv4): number | undefined {
-    if (this.#quarantinedUntil !== undefined) return this.#quarantinedUntil.get(address)
-    return this.#statements.quarantinedUntil.get(address) as number | undefined
-  }
-
-  quarantine(entry: Quarantine): void {
-    const { subnet, address, untilMs, why, mac } = entry
-    this.#statements.quarantine.run({ subnet, address, untilMs, why, mac })
-    this.#quarantinedUntil?.put(address, untilMs)
-  }
-
-  /** How many addresses are in quarantine because this client declined them. */
-  declinesInForce(mac: Mac, nowMs: number): number {
-    return this.#statements.declines.get(mac, nowMs) as number
-  }
-
-  /** The addresses of a subnet that are in quarantine now. */
-  quarantinedIn(subnet: string, nowMs: number): readonly Ipv4[] {
-    return this.#statements.quarantinedIn.all(subnet, nowMs) as Ipv4[]
-  }
-
   /** How many addresses of a range somebody holds now. */
   heldIn(subnet: string, pool: Ipv4Range, nowMs: number): number {
     const first = ipv4ToNumber(pool.first)
@@ -241,13 +202,11 @@ export class LeasesTable {
   /** Called after COMMIT. */
   settle(): void {
     this.#index?.settle()
-    this.#quarantinedUntil?.settle()
   }
 
   /** Called after a rollback. */
   forgetCache(): void {
     this.#index?.forgetChanges()
-    this.#quarantinedUntil?.forgetChanges()
     this.#byClient.clear()
     this.#byAddress.forgetAll()
   }
@@ -321,7 +280,7 @@ export class LeasesTable {
   #isUntouched(address: Ipv4, nowMs: number): boolean {
     if (this.atAddress(address) !== undefined) return false
     if ((this.#offers.at(address)?.expiresAtMs ?? 0) > nowMs) return false
-    return (this.quarantinedUntilMs(address) ?? 0) <= nowMs
+    return (this.#quarantines.untilMs(address) ?? 0) <= nowMs
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Ipv4Range, ipv4ToNumber, rangeContains } from '../../net/ipv4.ts'
 import type { LeasesTable } from './leases.ts'
 import type { Offers } from './offers.ts'
+import type { QuarantinesTable } from './quarantines.ts'
 
 /** A pool of so many addresses at most is counted for everybody who asks. */
 const SMALL_POOL = 4096
@@ -12,16 +13,19 @@ const COUNTED_FOR_MS = 1000
  * have got an address.
  */
 export class PoolCounts {
-  readonly #leases: Pick<LeasesTable, 'activeAt' | 'heldIn' | 'quarantinedIn'>
+  readonly #leases: Pick<LeasesTable, 'activeAt' | 'heldIn'>
   readonly #offers: Pick<Offers, 'runningIn'>
+  readonly #quarantines: Pick<QuarantinesTable, 'addressesIn'>
   readonly #counted = new Map<string, { readonly atMs: number; readonly taken: number; asked: number }>()
 
   constructor(
-    leases: Pick<LeasesTable, 'activeAt' | 'heldIn' | 'quarantinedIn'>,
+    leases: Pick<LeasesTable, 'activeAt' | 'heldIn'>,
     offers: Pick<Offers, 'runningIn'>,
+    quarantines: Pick<QuarantinesTable, 'addressesIn'>,
   ) {
     this.#leases = leases
     this.#offers = offers
+    this.#quarantines = quarantines
   }
 
   /** Leased, offered or in quarantine; of a large pool never fewer than strangers can have taken. */
@@ -45,8 +49,8 @@ export class PoolCounts {
       .filter(
         ({ address }) => rangeContains(pool, address) && this.#leases.activeAt(address, nowMs) === undefined,
       )
-    const quarantined = this.#leases
-      .quarantinedIn(subnet, nowMs)
+    const quarantined = this.#quarantines
+      .addressesIn(subnet, nowMs)
       .filter((address) => rangeContains(pool, address))
     return this.#leases.heldIn(subnet, pool, nowMs) + offered.length + quarantined.length
   }

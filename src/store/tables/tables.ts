@@ -12,6 +12,7 @@ import { MembershipTable } from './membership.ts'
 import { Offers } from './offers.ts'
 import { OperatorCallsTable } from './operator-calls.ts'
 import { PoolCounts } from './pool-counts.ts'
+import { QuarantinesTable } from './quarantines.ts'
 import { RecentFacts } from './recent.ts'
 import { RedemptionsTable } from './redemptions.ts'
 import { SecretsTable } from './secrets.ts'
@@ -22,6 +23,7 @@ export interface Tables {
   readonly machineFiles: MachineFilesTable
   readonly leases: LeasesTable
   readonly offers: Offers
+  readonly quarantines: QuarantinesTable
   readonly poolCounts: PoolCounts
   readonly attempts: BootAttemptsTable
   readonly traces: BootTracesTable
@@ -43,13 +45,15 @@ const MOST_CACHED = 32_768
  */
 export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tables {
   const offers = new Offers()
-  const leases = new LeasesTable(db, offers, mostCached)
+  const quarantines = new QuarantinesTable(db, mostCached)
+  const leases = new LeasesTable(db, offers, quarantines, mostCached)
   return {
     machines: new MachinesTable(db, mostCached),
     machineFiles: new MachineFilesTable(db, mostCached),
     leases,
     offers,
-    poolCounts: new PoolCounts(leases, offers),
+    quarantines,
+    poolCounts: new PoolCounts(leases, offers, quarantines),
     attempts: new BootAttemptsTable(db, mostCached),
     traces: new BootTracesTable(db),
     redemptions: new RedemptionsTable(db, key, mostCached),
@@ -64,16 +68,38 @@ export function tablesOn(db: Db, key: ServerKey, mostCached = MOST_CACHED): Tabl
 }
 
 /** Called after COMMIT: what was changed in memory stays. */
-export function settleCaches({ offers, machines, leases }: Tables): void {
+export function settleCaches({ offers, machines, leases, quarantines }: Tables): void {
   offers.settle()
   machines.settle()
   leases.settle()
+  quarantines.settle()
 }
 
 /** What a transaction took back may be remembered: everything is read again. */
 export function forgetCaches(tables: Tables): void {
-  const { machines, machineFiles, leases, attempts, redemptions, clusters, calls, images, recent } = tables
-  for (const table of [machines, machineFiles, leases, attempts, redemptions, clusters, calls, images]) {
+  const {
+    machines,
+    machineFiles,
+    leases,
+    quarantines,
+    attempts,
+    redemptions,
+    clusters,
+    calls,
+    images,
+    recent,
+  } = tables
+  for (const table of [
+    machines,
+    machineFiles,
+    leases,
+    quarantines,
+    attempts,
+    redemptions,
+    clusters,
+    calls,
+    images,
+  ]) {
     table.forgetCache()
   }
   recent.forgetAll()

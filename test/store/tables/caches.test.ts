@@ -36,7 +36,8 @@ function numbers(seed: number): (below: number) => number {
 
 /** What a decision may read of everything that there is in this test. */
 function readAll(tables: Tables): Record<string, unknown> {
-  const { machines, machineFiles, leases, attempts, redemptions, clusters, calls, images } = tables
+  const { machines, machineFiles, leases, quarantines, attempts, redemptions, clusters, calls, images } =
+    tables
   const found: Record<string, unknown> = { 'fleet hold': calls.fleetHold() }
   for (const id of CLUSTERS) found[`cluster ${id}`] = clusters.byId(id)
   for (const id of IMAGES) found[`image ${id}`] = images.byId(id)
@@ -48,7 +49,7 @@ function readAll(tables: Tables): Record<string, unknown> {
   for (const address of ADDRESSES) {
     found[`lease ${address}`] = leases.atAddress(address)
     found[`reserved ${address}`] = machines.reservedFor(address)
-    found[`quarantined ${address}`] = leases.quarantinedUntilMs(address)
+    found[`quarantined ${address}`] = quarantines.untilMs(address)
   }
   for (const id of MACHINES) {
     found[`latest ${id}`] = attempts.latestOf(id)

@@ -2,7 +2,8 @@ import t from 'tap'
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber, parseIpv4Range } from '../../../src/net/ipv4.ts'
 import type { Mac } from '../../../src/net/mac.ts'
 import { conflictOf } from '../../../src/store/conflict.ts'
-import type { PoolWalk, Quarantine } from '../../../src/store/tables/leases.ts'
+import type { PoolWalk } from '../../../src/store/tables/leases.ts'
+import type { Quarantine } from '../../../src/store/tables/quarantines.ts'
 import { aLease, aMachine, ip, mac, NOW } from '../../support/builders.ts'
 import { openTables } from '../../support/store-world.ts'
 
@@ -120,12 +121,12 @@ t.test('a candidate of the pool', async (t) => {
 
   t.test('is never offered, leased, quarantined, reserved or to be avoided', async (t) => {
     const { tables } = openTables(t)
-    const { leases, machines, offers } = tables
+    const { leases, machines, offers, quarantines } = tables
     const { clusterId: _cluster, imageId: _image, ...machine } = aMachine()
     machines.put({ ...machine, reservedAddress: ip('10.77.0.100') })
     offers.put({ subnet: SUBNET, mac: client(1), address: ip('10.77.0.101'), expiresAtMs: NOW + 1 })
     leases.put(aLease({ mac: client(2), address: ip('10.77.0.102') }))
-    leases.quarantine({ ...QUARANTINE, address: ip('10.77.0.103') })
+    quarantines.put({ ...QUARANTINE, address: ip('10.77.0.103') })
     const few = range('10.77.0.100-10.77.0.105')
     const avoid = new Set([ip('10.77.0.104')])
     const isReserved: PoolWalk['isReserved'] = (address) => machines.reservedFor(address) !== undefined
@@ -173,10 +174,10 @@ t.test('a /15 with one address left: it is found, and quickly', async (t) => {
 })
 
 t.test('quarantine: an address has one, the latest', async (t) => {
-  const { leases } = openTables(t).tables
-  leases.quarantine(QUARANTINE)
-  leases.quarantine({ ...QUARANTINE, untilMs: NOW + 2, why: 'answered-probe' })
-  t.equal(leases.quarantinedUntilMs(ip('10.77.0.100')), NOW + 2)
+  const { quarantines } = openTables(t).tables
+  quarantines.put(QUARANTINE)
+  quarantines.put({ ...QUARANTINE, untilMs: NOW + 2, why: 'answered-probe' })
+  t.equal(quarantines.untilMs(ip('10.77.0.100')), NOW + 2)
 })
 
 t.test('lists go on after a key and miss nobody', async (t) => {

@@ -14,9 +14,8 @@ function countsOf(held: () => number) {
       return held()
     },
     activeAt: () => undefined,
-    quarantinedIn: () => [],
   }
-  return { seen, counts: new PoolCounts(leases, { runningIn: () => [] }) }
+  return { seen, counts: new PoolCounts(leases, { runningIn: () => [] }, { addressesIn: () => [] }) }
 }
 
 t.test('a small pool is counted for everybody who asks', async (t) => {
